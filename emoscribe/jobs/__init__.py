@@ -1,0 +1,59 @@
+"""Durable jobs: submitted once, worked on until they end, whatever dies meanwhile.
+
+`store.py` is the contract; `local.py` (SQLite and a folder) and `cloud.py` (S3 and SQS) implement it.
+"""
+
+from emoscribe.jobs.analysis_run import AnalysisRun
+from emoscribe.jobs.attempt import Attempt
+from emoscribe.jobs.callback_target import check_callback_url
+from emoscribe.jobs.callbacks import CallbackOptions, CallbackSender
+from emoscribe.jobs.claim_handler import ClaimEnded
+from emoscribe.jobs.local import LocalJobStore
+from emoscribe.jobs.model import (
+    ANALYSIS_FILE,
+    Claim,
+    Job,
+    JobFailure,
+    JobOptions,
+    JobPage,
+    JobQuery,
+    JobRequest,
+    JobState,
+    LocalFile,
+    S3Object,
+    Update,
+    fingerprint,
+    local_file,
+)
+from emoscribe.jobs.spool import Upload
+from emoscribe.jobs.store import JobStore, LeaseOptions
+from emoscribe.jobs.worker import Worker, WorkerOptions
+
+__all__ = [
+    "ANALYSIS_FILE",
+    "AnalysisRun",
+    "Attempt",
+    "CallbackOptions",
+    "CallbackSender",
+    "Claim",
+    "ClaimEnded",
+    "Job",
+    "JobFailure",
+    "JobOptions",
+    "JobPage",
+    "JobQuery",
+    "JobRequest",
+    "JobState",
+    "JobStore",
+    "LeaseOptions",
+    "LocalFile",
+    "LocalJobStore",
+    "S3Object",
+    "Update",
+    "Upload",
+    "Worker",
+    "WorkerOptions",
+    "check_callback_url",
+    "fingerprint",
+    "local_file",
+]

@@ -1,0 +1,106 @@
+"""The model stages of a profile, loaded in this process from the model cache."""
+
+from functools import partial
+
+from emoscribe import catalog
+from emoscribe.emotion import ClassifierOptions, EmotionClassifier
+from emoscribe.errors import UnsupportedLanguageError
+from emoscribe.media import DecodeLimits
+from emoscribe.pipeline import AnalysisOptions
+from emoscribe.segments import ReviewThresholds
+from emoscribe.settings import Settings
+from emoscribe.stages import Stages
+from emoscribe.transcribe import WhisperOptions, WhisperTranscriber
+from emoscribe.translate import PackTranslator, TranslatorOptions, build_translator
+
+WHISPER = {"embedded": "whisper-base", "quality": "whisper-large-v3-turbo"}
+
+
+def load_transcriber(settings: Settings) -> WhisperTranscriber:
+    """Whisper of the profile. Raises ModelMissingError or ModelIntegrityError."""
+    name = WHISPER[settings.profile]
+    options = WhisperOptions(
+        device=settings.device,
+        compute_type=settings.compute_type,
+        threads=settings.threads,
+        beam_size=settings.beam_size,
+        clips_per_batch=settings.clips_per_batch,
+    )
+    folder = catalog.locate(name, settings.models_dir)
+    return WhisperTranscriber(folder, catalog.model_info(name, settings.models_dir), options)
+
+
+def load_translator(settings: Settings) -> PackTranslator:
+    """The translation engines of the profile's language packs."""
+    locate = partial(catalog.locate, models_dir=settings.models_dir)
+    info = partial(catalog.model_info, models_dir=settings.models_dir)
+    return build_translator(settings.profile, locate, info, TranslatorOptions(threads=settings.threads))
+
+
+def load_classifier(settings: Settings) -> EmotionClassifier:
+    """The emotion classifier."""
+    options = ClassifierOptions(
+        device=settings.device, threads=settings.threads, batch_size=settings.sentences_per_batch
+    )
+    folder = catalog.locate("emotion", settings.models_dir)
+    return EmotionClassifier(folder, catalog.model_info("emotion", settings.models_dir), options)
+
+
+def load_stages(settings: Settings) -> Stages:
+    """All three."""
+    return Stages(load_transcriber(settings), load_translator(settings), load_classifier(settings))
+
+
+def review_thresholds(settings: Settings) -> ReviewThresholds:
+    """When a sentence is flagged."""
+    return ReviewThresholds(
+        language_probability=settings.review_language_probability,
+        transcript_confidence=settings.review_transcript_confidence,
+        emotion_confidence=settings.review_emotion_confidence,
+    )
+
+
+def check_language(code: str | None) -> str | None:
+    """A pinned language as Whisper names it, None for "auto". Raises UnsupportedLanguageError."""
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    if code is None or code == "auto":
+        return None
+    language = code.lower().split("-")[0].split("_")[0]
+    if language not in _LANGUAGE_CODES:
+        raise UnsupportedLanguageError(
+            f"Whisper does not know the language {code!r}.", fix="Give an ISO 639-1 code such as pt, or auto."
+        )
+    return language
+
+
+def analysis_options(
+    settings: Settings, *, language: str | None = None, audio_track: int | None = None
+) -> AnalysisOptions:
+    """The options of one analysis, with what is recorded in its output. `language` wins over the setting."""
+    pinned = check_language(language or settings.language)
+    recorded: dict[str, str | int | float | bool | None] = {
+        "profile": settings.profile,
+        "language": pinned,
+        "audio_track": audio_track,
+        "beam_size": settings.beam_size,
+        "max_sentence_ms": settings.max_sentence_ms,
+        "review_language_probability": settings.review_language_probability,
+        "review_transcript_confidence": settings.review_transcript_confidence,
+        "review_emotion_confidence": settings.review_emotion_confidence,
+    }
+    return AnalysisOptions(
+        language=pinned,
+        audio_track=audio_track,
+        clips_per_batch=settings.clips_per_batch,
+        max_sentence_ms=settings.max_sentence_ms,
+        thresholds=review_thresholds(settings),
+        limits=DecodeLimits(
+            max_source_bytes=settings.max_source_bytes,
+            max_duration_s=settings.max_duration_s,
+            memory_bytes=settings.decoder_memory_bytes,
+            cpu_s=settings.decoder_cpu_s,
+            stall_s=settings.decoder_stall_s,
+        ),
+        recorded=recorded,
+    )

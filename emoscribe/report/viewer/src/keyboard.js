@@ -1,0 +1,72 @@
+import { NO_FILTER } from "./filter.js";
+
+/** @import { Context } from "./viewer.js" */
+
+/** What the help sheet shows; the keys are handled below. */
+export const KEYS = [
+  ["j", "k", "Next and previous sentence (↓ ↑ inside the transcript)"],
+  ["Enter", "Play from the selected sentence"],
+  ["Space", "Play and pause"],
+  ["r", "Shift r", "Next and previous sentence to review"],
+  ["/", "Search"],
+  ["f", "Filter by emotion"],
+  ["x", "Clear search and filters"],
+  ["+", "−", "0", "Zoom the timeline in, out, show all"],
+  ["?", "This help"],
+];
+
+/**
+ * Single keys work anywhere but in a field or on a control that uses the key itself.
+ * @param {Context} context
+ * @param {HTMLDialogElement} help
+ */
+export function listenToKeys(context, help) {
+  const { store, actions } = context;
+  /** @type {Record<string, () => void>} */
+  const commands = {
+    j: () => actions.moveSentence(1),
+    k: () => actions.moveSentence(-1),
+    r: () => actions.moveReview(1),
+    R: () => actions.moveReview(-1),
+    "/": () => document.getElementById("search")?.focus(),
+    f: () => /** @type {HTMLElement | null} */ (document.querySelector(".share"))?.focus(),
+    x: () => actions.setFilter(NO_FILTER),
+    "+": () => actions.zoom(0.5),
+    "=": () => actions.zoom(0.5),
+    "-": () => actions.zoom(2),
+    0: () => actions.setRange(0, context.model.durationMs),
+    "?": () => help.showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || help.open) return;
+    if (event.key === "Escape" && target.id === "search") return target.blur();
+    if (!store.get().shortcuts || target.closest("input:not([type=checkbox]), select, textarea, video")) return;
+    const command = commandFor(event, target, commands, context);
+    if (!command) return;
+    event.preventDefault();
+    command();
+  });
+}
+
+/**
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} target
+ * @param {Record<string, () => void>} commands
+ * @param {Context} context
+ * @returns {(() => void) | undefined}
+ */
+function commandFor(event, target, commands, { store, actions }) {
+  if (event.key === "Enter" || event.key === " ") {
+    const isTaken = target.closest("a, button, summary, label, input, [role=slider]");
+    if (isTaken || store.get().media !== "ready") return undefined;
+    return event.key === " " ? actions.toggle : () => actions.playSelected();
+  }
+  if (event.key.startsWith("Arrow")) {
+    if (!target.closest(".sentences")) return undefined;
+    if (event.key === "ArrowDown") return commands.j;
+    return event.key === "ArrowUp" ? commands.k : undefined;
+  }
+  return Object.hasOwn(commands, event.key) ? commands[event.key] : undefined;
+}

@@ -1,0 +1,74 @@
+"""The settings, and the only place that reads the environment (`EMOSCRIBE_*`).
+
+Stages do not see this class: each takes the few values it needs, so that it can be used alone.
+docs/configuration.md is checked against the fields below.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from emoscribe.errors import SettingsError
+
+GIB = 2**30
+
+
+class Settings(BaseSettings):
+    """Every field: environment variable EMOSCRIBE_<NAME>, with its unit in its name."""
+
+    model_config = SettingsConfigDict(env_prefix="EMOSCRIBE_", frozen=True, extra="ignore")
+
+    # models
+    profile: Literal["embedded", "quality"] = Field("embedded", description="Which set of models to use.")
+    models_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".cache" / "emoscribe" / "models",
+        description="Where pulled models are kept.",
+    )
+    models_source_dir: Path | None = Field(None, description="Local folder tried first as a source of model files.")
+    models_mirror_url: str | None = Field(None, description="S3 mirror of model files, s3://bucket/prefix.")
+    models_mirror_endpoint_url: str | None = Field(None, description="Endpoint of the S3 mirror, if not AWS.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where Whisper and the classifier run.")
+    compute_type: str = Field("auto", description="CTranslate2 compute type; auto: int8 on CPU, int8_float16 on GPU.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of each model; 0: all cores.")
+
+    # speech to text
+    language: str | None = Field(None, description="Pinned language of all input, ISO 639-1; unset: detected.")
+    clips_per_batch: int = Field(8, ge=1, le=128, description="Clips in one Whisper batch.")
+    beam_size: int = Field(5, ge=1, le=10, description="Beam width of Whisper.")
+
+    # text
+    sentences_per_batch: int = Field(32, ge=1, le=1024, description="Sentences in one classifier batch.")
+    max_sentence_ms: int = Field(15_000, ge=1000, le=30_000, description="Longer sentences are split at a pause.")
+
+    # review flags
+    review_language_probability: float = Field(
+        0.5, ge=0, le=1, description="Below this language probability a sentence is flagged uncertain_language."
+    )
+    review_transcript_confidence: float = Field(
+        0.6, ge=0, le=1, description="Below this mean word probability a sentence is flagged uncertain_transcript."
+    )
+    review_emotion_confidence: float = Field(
+        0.5, ge=0, le=1, description="Below this confidence a sentence is flagged low_confidence."
+    )
+
+    # limits on untrusted media
+    max_source_bytes: int = Field(20 * GIB, ge=1, description="Largest file that is opened, bytes.")
+    max_duration_s: int = Field(12 * 3600, ge=1, description="Longest audio that is decoded, seconds.")
+    decoder_memory_bytes: int = Field(2 * GIB, ge=GIB // 4, description="Address space of the decoding process, bytes.")
+    decoder_cpu_s: int = Field(3600, ge=1, description="CPU time of the decoding process, seconds.")
+    decoder_stall_s: int = Field(60, ge=1, description="The decoding process is ended after this long without output.")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings from the environment; `overrides` (from command-line flags) win, None means not given.
+
+    Raises SettingsError naming every wrong field.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic validates; that is the point of the call
+    except ValidationError as error:
+        wrong = "; ".join(f"EMOSCRIBE_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise SettingsError(f"Wrong settings: {wrong}.", fix="See docs/configuration.md.") from None
