@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from emoscribe import catalog
 from emoscribe.doctor_probe import PROBES
+from emoscribe.errors import ModelError
 from emoscribe.settings import Settings
 
 LIBRARIES: Final = ("av", "ctranslate2", "faster-whisper", "fxtranslate", "numpy", "sentencex", "tokenizers")
@@ -94,9 +95,19 @@ def check_models(settings: Settings) -> list[Check]:
         if status.is_usable:
             checks.append(Check(name, "ok", f"{status.state}, version {status.version[:20]}, hashes verified"))
             continue
-        fix = f"Run `emoscribe models pull {settings.profile}`."
-        checks.append(Check(name, "failed", f"{status.state} {status.detail}".strip(), fix))
+        checks.append(
+            Check(name, "failed", f"{status.state} {status.detail}".strip(), _model_fix(status.name, settings))
+        )
     return checks
+
+
+def _model_fix(name: str, settings: Settings) -> str:
+    """What `locate` says to do."""
+    try:
+        catalog.locate(name, settings.models_dir)
+    except ModelError as error:
+        return error.fix
+    return f"Run `emoscribe models verify {name}`."  # somebody has repaired it meanwhile
 
 
 def check_disk(models_dir: Path) -> Check:

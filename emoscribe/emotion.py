@@ -10,11 +10,11 @@ import json
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -57,16 +57,34 @@ class ModelCard:
     max_tokens: int
     temperature: float  # logits are divided by it
 
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str], name: str) -> Self:
+        """Read the ONNX metadata of the model `name`. Raises ModelIntegrityError for anything missing or wrong."""
+        try:
+            labels: Any = json.loads(metadata["labels"])
+            thresholds = np.array(json.loads(metadata["thresholds"]), np.float64)
+            card = cls(thresholds, int(metadata["max_tokens"]), float(metadata.get("temperature", "1")))
+            activation = metadata["activation"]
+        except (KeyError, ValueError, TypeError) as error:
+            raise _unusable(name, f"its metadata cannot be read ({error})") from None
+        if labels != list(LABELS):
+            raise _unusable(name, f"its labels are {labels}, not {list(LABELS)}")
+        if thresholds.shape != (len(LABELS),) or not ((thresholds > 0) & (thresholds < 1)).all():
+            raise _unusable(name, "it needs one threshold between 0 and 1 for each label")
+        if activation != "sigmoid" or card.max_tokens < 8 or not 0 < card.temperature < math.inf:
+            raise _unusable(name, "its activation, max_tokens or temperature is not one this program knows")
+        return card
+
 
 class EmotionClassifier:
-    """Implements `pipeline.Classifier`. Thread-safe and deterministic."""
+    """Implements `stages.Classifier`. Thread-safe and deterministic."""
 
     def __init__(self, model_dir: Path, info: ModelInfo, options: ClassifierOptions = ClassifierOptions()) -> None:
         """`model_dir` holds one `.onnx` file and `tokenizer.json`. Raises ModelIntegrityError."""
         self._info = info
         self._batch_size = options.batch_size
         self._session, self.device = _open_session(_model_file(model_dir), options.device)
-        self.card = _read_card(self._session.get_modelmeta().custom_metadata_map, model_dir.name)
+        self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, model_dir.name)
         self._tokenizer = _open_tokenizer(model_dir / "tokenizer.json", self.card.max_tokens)
         self._unknown_token = self._tokenizer.token_to_id("[UNK]")
         self._workers = 1 if self.device == "cuda" else options.threads or len(os.sched_getaffinity(0))
@@ -196,13 +214,15 @@ def _open_session(file: Path, device: str) -> "tuple[InferenceSession, Literal['
     options.intra_op_num_threads = 1  # texts are spread over threads instead: cheaper, and the same result every time
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
-    if device == "cuda" or (device == "auto" and "CUDAExecutionProvider" in ort.get_available_providers()):
+    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        logger.warning("the emotion classifier runs on the CPU: this ONNX Runtime is built without CUDA")
+    if device != "cpu" and has_cuda:
         try:
             session = ort.InferenceSession(file, options, providers=["CUDAExecutionProvider"])
             if "CUDAExecutionProvider" in session.get_providers():
                 return session, "cuda"
-            logger.warning("the emotion classifier runs on the CPU: ONNX Runtime has no working CUDA here")
-            return session, "cpu"
+            logger.warning("the emotion classifier runs on the CPU: CUDA is there but does not start")
         except Exception as error:  # drivers fail in many ways
             logger.warning("the emotion classifier runs on the CPU: %s", error)
     try:
@@ -221,24 +241,6 @@ def _open_tokenizer(file: Path, max_tokens: int) -> "Tokenizer":
     tokenizer.enable_truncation(max_tokens)
     tokenizer.no_padding()
     return tokenizer
-
-
-def _read_card(metadata: dict[str, str], name: str) -> ModelCard:
-    """Raises ModelIntegrityError for anything missing or wrong."""
-    try:
-        labels: Any = json.loads(metadata["labels"])
-        thresholds = np.array(json.loads(metadata["thresholds"]), np.float64)
-        card = ModelCard(thresholds, int(metadata["max_tokens"]), float(metadata.get("temperature", "1")))
-        activation = metadata["activation"]
-    except (KeyError, ValueError, TypeError) as error:
-        raise _unusable(name, f"its metadata cannot be read ({error})") from None
-    if labels != list(LABELS):
-        raise _unusable(name, f"its labels are {labels}, not {list(LABELS)}")
-    if thresholds.shape != (len(LABELS),) or not ((thresholds > 0) & (thresholds < 1)).all():
-        raise _unusable(name, "it needs one threshold between 0 and 1 for each label")
-    if activation != "sigmoid" or card.max_tokens < 8 or not 0 < card.temperature < math.inf:
-        raise _unusable(name, "its activation, max_tokens or temperature is not one this program knows")
-    return card
 
 
 def _unusable(name: str, cause: str) -> ModelIntegrityError:

@@ -21,6 +21,7 @@ from emoscribe.errors import (
     EmoScribeError,
     InvalidRequestError,
     MediaError,
+    MediaLimitError,
     MediaNotFoundError,
     SourceChangedError,
     SourceUnreachableError,
@@ -135,12 +136,17 @@ class S3Source:
         failures: list[EmoScribeError] = []
         cache = RangeCache(partial(fetch_range, self.client, self.version), self.size_bytes, self.counts)
 
+        is_fetching = threading.Event()
+
         def read_range(offset: int, size: int) -> bytes | None:
+            is_fetching.set()
             try:
                 return cache.read(offset, size)
             except EmoScribeError as error:
                 failures.append(error)
                 return None
+            finally:
+                is_fetching.clear()
 
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -149,7 +155,9 @@ class S3Source:
             options = {"socket": theirs.fileno(), "size_bytes": self.size_bytes}
             try:
                 yield SourceAccess("served", options, channel=theirs.fileno())
-            except EmoScribeError as error:  # what the decoder made of the missing bytes
+            except EmoScribeError as error:  # what the decoder made of missing bytes
+                if isinstance(error, MediaLimitError) and is_fetching.is_set():
+                    raise SourceUnreachableError("S3 took too long to answer.", fix="Try again later.") from None
                 raise (failures or [error])[0] from None
             finally:
                 with suppress(OSError):  # it has ended by itself

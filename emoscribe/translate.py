@@ -22,8 +22,8 @@ from emoscribe.types import ModelInfo, Translation, TranslationRequest
 
 logger = logging.getLogger(__name__)
 
-MAX_TEXT_CHARACTERS: Final = 20_000
-"""A text longer than any sentence or post is refused; the engines work in the foreground."""
+MAX_TEXT_CHARACTERS: Final = 10_000
+"""Longer texts are refused: one already takes a Bergamot engine up to 10 s, and others wait for it."""
 
 Profile = Literal["embedded", "quality"]
 
@@ -67,7 +67,7 @@ class Route:
 
 
 class PackTranslator:
-    """Implements `pipeline.Translator`. Engines are loaded when their language first comes up. Thread-safe."""
+    """Implements `stages.Translator`. Engines are loaded when their language first comes up. Thread-safe."""
 
     def __init__(self, routes: Iterable[Route], *, profile: str = "embedded") -> None:
         self._engines = {route.pack.code: _LazyEngine(route) for route in routes}
@@ -182,13 +182,13 @@ def build_translator(
     for pack in language_packs().values():
         choice = pack.choice(profile)
         if choice and (options.languages is None or pack.code in options.languages):
-            load = partial(_load_engine, choice, locate(choice.model), options)
+            load = partial(load_engine, choice, locate(choice.model), options)
             routes.append(Route(pack, choice, info(choice.model), load))
     return PackTranslator(routes, profile=profile)
 
 
-def _load_engine(choice: TranslationChoice, model_dir: Path, options: TranslatorOptions) -> Engine:
-    """Raises ModelError."""
+def load_engine(choice: TranslationChoice, model_dir: Path, options: TranslatorOptions = TranslatorOptions()) -> Engine:
+    """The engine a pack names, with its model. Raises ModelError."""
     match choice.engine:
         case "bergamot":
             from emoscribe.engines.bergamot import BergamotEngine
@@ -213,6 +213,7 @@ def _preparation(route: Route, engine: Engine) -> Preparation:
     choice = route.choice
     return Preparation(
         sentence_language=route.pack.sentence_language,
+        abbreviations=route.pack.abbreviations,
         alphabet=engine.alphabet,
         phrases=choice.phrases,
         spellings=choice.spellings,

@@ -5,6 +5,7 @@ The network is a Marian transformer of one layer each way; its vocabulary is tra
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,8 @@ def make_release(folder: Path, seed: int = 1) -> Path:
     lines = [f'"{token}": {number}' for number, token in enumerate(tokens)]
     (folder / "vocab.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "decoder.yml").write_text("models:\n  - model.npz\nvocabs:\n  - vocab.yml\n  - vocab.yml\n")
-    np.savez(folder / "model.npz", **_weights(len(tokens), np.random.default_rng(seed)))
+    weights: dict[str, Any] = _weights(len(tokens), np.random.default_rng(seed))
+    np.savez(folder / "model.npz", **weights)
     return folder
 
 
@@ -67,8 +69,8 @@ def _train_vocabulary(folder: Path) -> list[str]:
     return [piece for piece in pieces if piece not in special and '"' not in piece]
 
 
-def _weights(size: int, random: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
-    weights: dict[str, npt.NDArray[np.generic]] = {
+def _weights(size: int, random: np.random.Generator) -> dict[str, Any]:
+    weights: dict[str, Any] = {
         "special:model.yml": np.frombuffer(CONFIG.encode() + b"\0", np.int8),
         "Wemb": _normal(random, size, WIDTH),
         "decoder_ff_logit_out_b": np.zeros((1, size), np.float32),

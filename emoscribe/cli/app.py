@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 import emoscribe
+from emoscribe import catalog
 from emoscribe.cli import analyse, doctor, emotions, languages, models
 from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelError
 
@@ -43,11 +44,14 @@ def _version(is_wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to standard error.")] = False,
 ) -> None:
+    if context.invoked_subcommand != "models":
+        catalog.forbid_downloads()
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
     )

@@ -74,16 +74,15 @@ def _show_result(result: catalog.PullResult, console: Console) -> None:
 
 def _show(statuses: Sequence[catalog.ModelStatus]) -> None:
     table = Table(header_style="bold")
-    for column in ("model", "state", "profiles", "version", "size", "licence", "source"):
+    for column in ("model", "state", "profiles", "size", "licence", "version"):
         table.add_column(column, overflow="fold")
     for status in statuses:
         table.add_row(
-            f"{status.name}\n{status.title}",
+            status.name,
             Text(f"{status.state} {status.detail}".strip(), style=STYLES[status.state]),
             ", ".join(status.profiles),
-            status.version or "set by the first pull",
             decimal(status.bytes) if status.bytes else "-",
             status.license,
-            status.source or "-",
+            (status.version or "set by the first pull")[:24],
         )
     Console().print(table)

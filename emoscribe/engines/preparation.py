@@ -7,7 +7,7 @@ Nothing here knows a model: `Preparation` says what the model at hand needs.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
@@ -47,6 +47,7 @@ class Preparation:
     """What one engine needs. The default changes nothing but control characters and length."""
 
     sentence_language: str = "en"  # sentencex code
+    abbreviations: Collection[str] = ()  # lower case, with their full stop: they end no sentence
     alphabet: frozenset[str] | None = None  # the characters the model knows; None: it is not known to lack any
     phrases: Mapping[str, str] = field(default_factory=dict)  # bare sentence in lower case -> its English
     spellings: Mapping[str, str] = field(default_factory=dict)  # word in lower case -> written out
@@ -84,10 +85,8 @@ def is_foreign(text: str, preparation: Preparation) -> bool:
 
 def units_of(text: str, preparation: Preparation) -> list[Unit]:
     """The pieces of a cleaned text, in order; [] for ""."""
-    from sentencex import segment
-
     units: list[Unit] = []
-    for sentence in segment(preparation.sentence_language, text):
+    for sentence in _sentences(text, preparation):
         bare = sentence.strip()
         if bare:
             units += _units_of_sentence(bare, sentence[len(sentence.rstrip()) :], preparation)
@@ -97,6 +96,19 @@ def units_of(text: str, preparation: Preparation) -> list[Unit]:
 def english_of(unit: Unit, english: str) -> str:
     """The engine's answer for a unit, without what only a loop can have made, in the case of the source."""
     return _in_case(_without_loops(unit.text, english.strip()), unit.case)
+
+
+def _sentences(text: str, preparation: Preparation) -> list[str]:
+    """The text in sentences, each with the space behind it."""
+    from sentencex import segment
+
+    sentences: list[str] = []
+    is_open = False
+    for part in segment(preparation.sentence_language, text):
+        sentences.append(sentences.pop() + part if is_open else part)
+        words = part.split()
+        is_open = bool(words) and words[-1].lower() in preparation.abbreviations
+    return sentences
 
 
 def _units_of_sentence(sentence: str, space: str, preparation: Preparation) -> Iterator[Unit]:

@@ -8,11 +8,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from emoscribe.errors import ModelError, ModelIntegrityError
-
-MAX_ENGLISH_TOKENS: Final = 256  # so that a loop ends; the same for all, so that no text depends on its neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,7 @@ class Seq2SeqOptions:
     device: str = "cpu"
     beam_size: int = 4
     batch_size: int = 16
+    max_tokens: int = 256  # of the English: ends a loop; the same for all, so that no text depends on its neighbours
 
 
 class Seq2SeqEngine:
@@ -37,7 +36,7 @@ class Seq2SeqEngine:
         try:
             import torch
             from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-            from transformers.utils.logging import disable_progress_bar
+            from transformers.utils import logging as transformers_logging
         except ImportError as error:
             raise ModelError(
                 f"The engine transformers is not installed ({error.name} is missing).",
@@ -48,7 +47,8 @@ class Seq2SeqEngine:
                 f"{model_dir.name} holds no safetensors file; pickled weights are not loaded.",
                 fix="Save the model again with safe_serialization=True.",
             )
-        disable_progress_bar()
+        show_no_bar: Any = transformers_logging.disable_progress_bar
+        show_no_bar()
         self._torch = torch
         self._options = options
         self._turn = threading.Lock()
@@ -84,7 +84,11 @@ class Seq2SeqEngine:
         extra: dict[str, Any] = {} if self._forced_bos is None else {"forced_bos_token_id": self._forced_bos}
         with self._torch.inference_mode():
             tokens = self._model.generate(
-                **inputs, num_beams=self._options.beam_size, do_sample=False, max_new_tokens=MAX_ENGLISH_TOKENS, **extra
+                **inputs,
+                **extra,
+                num_beams=self._options.beam_size,
+                do_sample=False,
+                max_new_tokens=self._options.max_tokens,
             )
         return list(self._tokenizer.batch_decode(tokens, skip_special_tokens=True))
 

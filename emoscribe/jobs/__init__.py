@@ -3,11 +3,13 @@
 `store.py` is the contract; `local.py` (SQLite and a folder) and `cloud.py` (S3 and SQS) implement it.
 """
 
-from emoscribe.jobs.analysis_run import AnalysisRun
+from emoscribe.jobs.analysis_run import AnalysisRun, open_claimed_file, open_from_s3
 from emoscribe.jobs.attempt import Attempt
+from emoscribe.jobs.aws import AwsOptions, make_client
 from emoscribe.jobs.callback_target import check_callback_url
 from emoscribe.jobs.callbacks import CallbackOptions, CallbackSender
 from emoscribe.jobs.claim_handler import ClaimEnded
+from emoscribe.jobs.cloud import CloudJobStore, CloudOptions
 from emoscribe.jobs.local import LocalJobStore
 from emoscribe.jobs.model import (
     ANALYSIS_FILE,
@@ -25,6 +27,7 @@ from emoscribe.jobs.model import (
     fingerprint,
     local_file,
 )
+from emoscribe.jobs.s3_events import EventRules
 from emoscribe.jobs.spool import Upload
 from emoscribe.jobs.store import JobStore, LeaseOptions
 from emoscribe.jobs.worker import Worker, WorkerOptions
@@ -33,10 +36,14 @@ __all__ = [
     "ANALYSIS_FILE",
     "AnalysisRun",
     "Attempt",
+    "AwsOptions",
     "CallbackOptions",
     "CallbackSender",
     "Claim",
     "ClaimEnded",
+    "CloudJobStore",
+    "CloudOptions",
+    "EventRules",
     "Job",
     "JobFailure",
     "JobOptions",
@@ -56,4 +63,7 @@ __all__ = [
     "check_callback_url",
     "fingerprint",
     "local_file",
+    "make_client",
+    "open_claimed_file",
+    "open_from_s3",
 ]

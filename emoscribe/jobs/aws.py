@@ -11,8 +11,6 @@ from typing import Any, Final
 from emoscribe.errors import JobStoreError
 
 CONNECT_TIMEOUT_S: Final = 5.0
-READ_TIMEOUT_S: Final = 60.0  # above the 20 s that SQS lets a receiver wait
-TRIES: Final = 5
 CONNECTIONS: Final = 50
 
 
@@ -24,6 +22,8 @@ class AwsOptions:
     region: str | None = None
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
+    tries: int = 5  # of each request
+    read_timeout_s: float = 30.0  # above the 20 s that SQS lets a receiver wait
 
 
 def make_client(service: str, options: AwsOptions) -> Any:
@@ -39,8 +39,8 @@ def make_client(service: str, options: AwsOptions) -> Any:
         aws_secret_access_key=options.secret_key,
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": TRIES},
+            read_timeout=options.read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": options.tries},
             max_pool_connections=CONNECTIONS,
             s3={"addressing_style": "path"} if options.endpoint_url else None,
         ),

@@ -192,7 +192,7 @@ class CloudJobStore:
                 return None
 
     def _consider(self, message: Message) -> Claim | None:
-        content = read_message(message.body, self._options.events)
+        content = read_message(message.body, self._options.events, (self._options.bucket, self._options.prefix))
         if isinstance(content, JobNote):
             if content.retry:
                 self._retry_buried(content)

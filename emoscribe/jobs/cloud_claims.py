@@ -54,6 +54,7 @@ class Held:
     written_s: float = field(default_factory=time.monotonic)
     looked_s: float = field(default_factory=time.monotonic)
     segments: tuple[Segment, ...] = ()  # not written yet
+    has_ended: bool = False  # the record says so; what follows may have to be repeated
 
     @property
     def record(self) -> JobRecord:
@@ -136,12 +137,9 @@ class CloudClaims:
     def _bury(self, note: JobNote, version: Version) -> None:
         """Tell the dead-letter queue why the job failed; sent from there to the queue again, it is retried."""
         record = version.document.record
-        if record is None or record.job.error is None:
-            return
         error = record.job.error
-        self._cloud.queue.bury(
-            JobNote(note.tenant, note.job_id, retry=True).as_text(), f"{error.code}: {error.message}"
-        )
+        reason = f"{error.code}: {error.message}" if error else "unknown"
+        self._cloud.queue.bury(JobNote(note.tenant, note.job_id, retry=True).as_text(), reason)
         self._write(note, version, record, to_bury=False)
 
     def _close(self, version: Version) -> None:
@@ -199,11 +197,13 @@ class CloudClaims:
             self._cloud.queue.hide(held.message, lease_s)
 
     def _change(self, held: Held, step: Callable[[JobRecord], JobRecord], due_in_s: float) -> bool:
-        """Step the record on; False if it is no longer ours."""
+        """Step the record on; False if it is no longer ours. The callback of a job that ends is due at once."""
         for _ in range(MAX_TRIES):
             after = step(held.record)
-            to_bury = after.job.state == "failed" and not held.record.job.is_final
-            written = self._write(held.note, held.version, after, due_in_s=due_in_s, to_bury=to_bury or None)
+            has_just_ended = after.job.is_final and not held.record.job.is_final
+            to_bury = True if has_just_ended and after.job.state == "failed" else None
+            due_s = 0.0 if has_just_ended else due_in_s
+            written = self._write(held.note, held.version, after, due_in_s=due_s, to_bury=to_bury)
             if written is not None:
                 held.version = written
                 return True
@@ -235,6 +235,8 @@ class CloudClaims:
         held = self._held.get(claim.token)
         if held is None:
             return False
+        if held.has_ended:
+            return self._let_go(held, delay_s=0)
         files, folder = self._cloud.files, self._folder(held.version)
         is_ours = self._change(held, lambda record: record, self._cloud.lease.lease_s)
         if not is_ours or not files.decide(folder, held.token, results):
@@ -244,9 +246,8 @@ class CloudClaims:
         if settled is None:
             files.erase_results(folder, claim.request)
             return self._lose(held)
-        held.version = settled
-        self._let_go(held, delay_s=0)
-        return True
+        held.version, held.has_ended = settled, True
+        return self._let_go(held, delay_s=0)
 
     def _settle(self, note: JobNote, of_life: str, names: tuple[str, ...]) -> Version | None:
         """Say that the job is done, whoever holds it: its results are decided. None: it was cancelled or deleted."""
@@ -262,31 +263,35 @@ class CloudClaims:
         return version if version is not None and version.document.record.job.state == "done" else None
 
     def end(self, claim: Claim, step: Callable[[JobRecord], JobRecord], delay_s: float) -> bool:
-        """End the claim by this step; False if it has ended. The job is due again after the delay."""
+        """End the claim by this step; False if it has ended before. The job is due again after the delay.
+
+        May be repeated if it raises.
+        """
         held = self._held.get(claim.token)
         if held is None:
             return False
-        was_final = held.record.job.is_final
-        after = step(held.record)
-        if after.job.is_final and not was_final:
-            delay_s = 0.0  # its callback is due at once
-        if not self._change(held, step, delay_s):
-            return self._lose(held)
+        if not held.has_ended:
+            if not self._change(held, step, delay_s):
+                return self._lose(held)
+            held.has_ended = True
+        if held.record.job.is_final and not claim.job.is_final:
+            delay_s = 0.0
         if held.version.document.to_bury:
             self._bury(held.note, held.version)
-        self._let_go(held, delay_s)
-        return True
+        return self._let_go(held, delay_s)
 
-    def _let_go(self, held: Held, delay_s: float) -> None:
-        """Forget the claim; the message comes again if there is more to do."""
-        self._held.pop(held.token, None)
-        if not held.record.needs_worker:
+    def _let_go(self, held: Held, delay_s: float) -> bool:
+        """Forget the claim; the message comes again if there is more to do. Returns True."""
+        needs_worker, message = held.record.needs_worker, held.message
+        if not needs_worker:
             self._close(held.version)
-            if held.message is not None:
-                self._cloud.queue.delete(held.message)
-            return
-        self._cloud.files.erase_segments(self._folder(held.version))
-        if held.message is None:
-            self._cloud.queue.send(held.note, delay_s)
         else:
-            self._cloud.queue.postpone(held.message, held.note, delay_s)
+            self._cloud.files.erase_segments(self._folder(held.version))
+        if message is None and needs_worker:
+            self._cloud.queue.send(held.note, delay_s)
+        elif message is not None and needs_worker:
+            self._cloud.queue.postpone(message, held.note, delay_s)
+        elif message is not None:
+            self._cloud.queue.delete(message)
+        self._held.pop(held.token, None)
+        return True

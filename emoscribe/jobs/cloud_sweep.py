@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
-from emoscribe.errors import JobNotFoundError
+from emoscribe.errors import JobNotFoundError, JobStoreError
 from emoscribe.jobs.cloud_claims import Cloud
-from emoscribe.jobs.cloud_documents import Erasure, Version
+from emoscribe.jobs.cloud_documents import MAX_TRIES, Erasure, Version
 from emoscribe.jobs.s3_events import JobNote
 
 LATE_WRITES: Final = timedelta(hours=1)  # a worker whose job was deleted has heard of it by then
@@ -23,13 +23,14 @@ class CloudSweeper:
 
     def delete(self, tenant: str, job_id: str) -> None:
         """First note what is to be erased, then make the job disappear, then erase. Raises JobNotFoundError."""
-        while True:
+        for _ in range(MAX_TRIES):
             version = self._cloud.documents.load(tenant, job_id)
             erasure = self._erasure(version)
             self._cloud.documents.note_erasure(erasure)
             if self._cloud.documents.delete(tenant, job_id, version.etag):
-                break
-        self._erase(erasure, is_over=not erasure.was_running)
+                self._erase(erasure, is_over=not erasure.was_running)
+                return
+        raise JobStoreError("The job is being changed by too many at once.", fix="Try again.")
 
     def _erasure(self, version: Version) -> Erasure:
         document, files, documents = version.document, self._cloud.files, self._cloud.documents

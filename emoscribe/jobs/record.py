@@ -18,7 +18,7 @@ from emoscribe.jobs.model import CallbackState, Job, JobFailure, JobRequest, Upd
 
 FIRST_RETRY_DELAY_S: Final = 10.0
 MAX_RETRY_DELAY_S: Final = 600.0  # below the 15 minutes that SQS can delay a message
-MAX_CALLBACK_ATTEMPTS: Final = 12  # spread over about 80 minutes
+MAX_CALLBACK_ATTEMPTS: Final = 12  # spread over about an hour
 
 
 class JobRecord(BaseModel):

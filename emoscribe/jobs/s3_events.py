@@ -45,11 +45,15 @@ class EventRules:
     bucket: str
     prefix: str  # of the keys that are to be analysed, "incoming/"
     request: Callable[[S3Object], JobRequest]  # raises an EmoScribeError for one that is refused
-    own_prefix: str  # what the service itself writes, in whatever bucket: never a job
 
 
-def read_message(body: str, rules: EventRules | None) -> JobNote | list[JobRequest | Unusable]:
-    """What the message asks for. S3's test event, deletions and foreign objects ask for nothing."""
+def read_message(
+    body: str, rules: EventRules | None, own_place: tuple[str, str]
+) -> JobNote | list[JobRequest | Unusable]:
+    """What the message asks for. S3's test event, deletions and foreign objects ask for nothing.
+
+    `own_place`: bucket and prefix of what the service itself writes; that is never a job.
+    """
     try:
         message = json.loads(body)
     except ValueError:
@@ -64,25 +68,26 @@ def read_message(body: str, rules: EventRules | None) -> JobNote | list[JobReque
         return [Unusable("neither a job nor an S3 event", body)]
     if rules is None:
         return [Unusable("this worker is not configured for S3 events", body)]
-    found = [_read_record(record, rules) for record in message["Records"]]
+    found = [_read_record(record, rules, own_place) for record in message["Records"]]
     return [one for one in found if one is not None]
 
 
-def _read_record(record: object, rules: EventRules) -> JobRequest | Unusable | None:
+def _read_record(record: object, rules: EventRules, own_place: tuple[str, str]) -> JobRequest | Unusable | None:
     try:
-        return _request_of(record, rules)  # type: ignore[arg-type]  # anything: what is wrong with it shows below
+        return _request_of(record, rules, own_place)  # type: ignore[arg-type]  # anything: what is wrong with it shows below
     except EmoScribeError as error:
         return Unusable(f"{error.code}: {error.message}", json.dumps(record))
     except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
         return Unusable(f"not a record of an upload: {type(error).__name__}", json.dumps(record))
 
 
-def _request_of(record: Mapping[str, Any], rules: EventRules) -> JobRequest | None:
+def _request_of(record: Mapping[str, Any], rules: EventRules, own_place: tuple[str, str]) -> JobRequest | None:
     name = str(record["eventName"]).removeprefix("s3:")
     described = record["s3"]["object"]
     bucket, key = str(record["s3"]["bucket"]["name"]), unquote_plus(described["key"], errors="strict")
-    is_ours = bucket == rules.bucket and key.startswith(rules.prefix) and not key.startswith(rules.own_prefix)
-    if not name.startswith(CREATED) or not is_ours or key.endswith("/"):  # "/": a folder made in the console
+    is_expected = bucket == rules.bucket and key.startswith(rules.prefix)
+    is_output = bucket == own_place[0] and key.startswith(own_place[1])
+    if not name.startswith(CREATED) or not is_expected or is_output or key.endswith("/"):  # "/": made in the console
         return None
     return rules.request(
         S3Object(

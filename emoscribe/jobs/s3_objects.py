@@ -106,7 +106,10 @@ class S3Objects:
         """A file of any size. Returns the ETag."""
         with aws_errors("Uploading to S3"):
             self._client.upload_file(str(path), self.bucket, key)
-        return self.etag(key) or ""
+        etag = self.etag(key)
+        if etag is None:
+            raise JobStoreError("An upload to S3 has vanished.", fix="Try again.")
+        return etag
 
     def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> "list[Listed]":
         """Up to `limit` objects (at most 1000) under the prefix, in order of their keys, behind the key `after`."""

@@ -130,7 +130,7 @@ def inspect(entry: ModelEntry, models_dir: Path, *, is_full: bool = False) -> In
     problems = (*differences(entry, record, locked), *_unexpected(folder, record))
     if not problems:
         checked, problems = _check_files(folder, record, is_full=is_full)
-        if not problems and checked != stored:
+        if checked != stored and (stored or not problems):
             with suppress(OSError):  # a read-only cache: the same files are hashed again next time
                 write_json(folder / RECORD_NAME, checked)
     return Inspection(folder, record, problems)
@@ -172,19 +172,24 @@ def _unexpected(folder: Path, record: ModelRecord) -> tuple[str, ...]:
 
 
 def _check_files(folder: Path, record: ModelRecord, *, is_full: bool) -> tuple[ModelRecord, tuple[str, ...]]:
-    """The record with the present times, and what is wrong with the files."""
+    """The record with the present times, and what is wrong with the files.
+
+    A file that has changed loses its time: from then on the quick look sees it, too.
+    """
     files, problems = [], []
     for known in record.files:
+        mtime_ns = 0
         try:
             stat = (folder / known.name).stat()
             is_untouched = (stat.st_size, stat.st_mtime_ns) == (known.bytes, known.mtime_ns)
             must_hash = is_full or not is_untouched or known.bytes <= SMALL_BYTES
             if must_hash and (stat.st_size != known.bytes or hash_file(folder / known.name) != known.sha256):
                 problems.append(f"{known.name} has changed")
+            else:
+                mtime_ns = stat.st_mtime_ns
         except OSError as error:
             problems.append(f"{known.name} cannot be read: {error.strerror}")
-            continue
-        files.append(known.model_copy(update={"mtime_ns": stat.st_mtime_ns}))
+        files.append(known.model_copy(update={"mtime_ns": mtime_ns}))
     return record.model_copy(update={"files": tuple(files)}), tuple(problems)
 
 

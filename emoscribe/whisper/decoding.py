@@ -1,7 +1,7 @@
 """Encodings to text: what the decoder is asked, and what is done when it fails.
 
 The tests of a decoding, their limits and the temperatures are those of openai/whisper (transcribe.py,
-`decode_with_fallback`); only the clips that fail them are decoded again, from the encoding that is there.
+`decode_with_fallback`). What failed is decoded again from the encoding that is there.
 """
 
 import zlib
@@ -9,24 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from emoscribe.errors import UnsupportedLanguageError
-from emoscribe.whisper.model import (
-    MAX_NEW_TOKENS,
-    MAX_PROMPT_TOKENS,
-    Encodings,
-    Generated,
-    Search,
-    Task,
-    Tokens,
-    WhisperModel,
-)
+from emoscribe.whisper.model import MAX_NEW_TOKENS, Encodings, Generated, Search, Task, Tokens, WhisperModel
 
 MAX_COMPRESSION_RATIO: Final = 2.4
 MIN_LOG_PROBABILITY: Final = -1.0
 MAX_NO_SPEECH_PROBABILITY: Final = 0.6
-NO_REPEAT_TOKENS: Final = 3  # when a loop is decoded again
+TEMPERATURES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
+SAMPLES_PER_TEMPERATURE: Final = 5
+NO_REPEAT_TOKENS: Final = 4  # no sequence of so many comes twice when a loop is decoded again
 
-# Burmese, the most costly language, takes about 25 tokens for a second of speech. Beyond is a loop.
+MAX_CONTEXT_TOKENS: Final = 223  # half of Whisper's text context, less one for the token that announces it
+# Burmese, the language with the most tokens, takes about 25 for a second of speech. Beyond is a loop.
 _TOKENS_PER_S: Final = 32
 _SPARE_TOKENS: Final = 32
 
@@ -37,7 +30,7 @@ class Order:
 
     language: str
     task: Task
-    prompt: str  # "" for none
+    context: str  # text that shapes spelling; "" for none
     duration_ms: int
 
 
@@ -62,96 +55,84 @@ class Decoding:
 
     @property
     def is_looping(self) -> bool:
-        """Whether the text says the same over and over, judged by how well it compresses."""
+        """The text says the same again and again."""
         return self.compression_ratio > MAX_COMPRESSION_RATIO
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is to be decoded again."""
+        """It fails Whisper's own tests."""
         return not self.is_silence and (self.is_looping or self.average_log_probability < MIN_LOG_PROBABILITY)
 
 
-@dataclass(frozen=True, slots=True)
-class DecoderOptions:
-    """How clips are decoded."""
-
-    beam_size: int = 5
-    timestamp_tokens: bool = False  # have the decoder write times between phrases; they are dropped
-    temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)  # tried in turn for clips that fail
-    samples: int = 5  # at each temperature; the most probable is taken
+SILENCE: Final = Decoding((), "", 0.0, 1.0, 0.0, 0.0)
 
 
 class Decoder:
-    """Decodes clips of mixed languages and tasks in one batch."""
+    """Decodes clips of mixed languages and tasks."""
 
-    def __init__(self, model: WhisperModel, options: DecoderOptions) -> None:
+    def __init__(self, model: WhisperModel, beam_size: int, *, timestamp_tokens: bool) -> None:
+        """With `timestamp_tokens` the model also writes times between phrases; they are dropped."""
         self._model = model
-        self._options = options
+        self._beam_size = beam_size
+        self._timestamp_tokens = timestamp_tokens
 
     def decode(self, encodings: Encodings, orders: Sequence[Order]) -> list[Decoding]:
-        """One decoding for each clip, decoded again where it failed."""
-        decodings = self._first_pass(encodings, orders)
-        return [
-            self._fall_back(encodings[n : n + 1], order, decoding) if decoding.has_failed else decoding
-            for n, (order, decoding) in enumerate(zip(orders, decodings, strict=True))
-        ]
-
-    def decode_without_repeats(self, encoding: Encodings, order: Order) -> Decoding:
-        """One clip, shape (1, ...), with no sequence of NO_REPEAT_TOKENS tokens twice."""
-        search = replace(self._search([order]), no_repeat_ngram=NO_REPEAT_TOKENS)
-        return self._decoding(self._model.generate(encoding, [self.prompt(order)], search)[0], 0.0)
-
-    def prompt(self, order: Order) -> Tokens:
-        """The tokens before the text: context, start, language, task, and whether times are to be written."""
-        tokenizer = self._model.tokenizer
-        context = tokenizer.encode(" " + order.prompt.strip())[-MAX_PROMPT_TOKENS:] if order.prompt.strip() else []
-        before = (tokenizer.sot_prev, *context) if context else ()
-        after = () if self._options.timestamp_tokens else (tokenizer.no_timestamps,)
-        return (*before, *self.start(order.language, order.task), *after)
-
-    def start(self, language: str, task: Task) -> Tokens:
-        """The tokens that say language and task."""
-        tokenizer = self._model.tokenizer
-        if not self._model.is_multilingual:
-            return (tokenizer.sot,)
-        token = self._model.language_token(language)
-        if token is None:
-            raise UnsupportedLanguageError(f"Whisper does not know the language {language!r}.")
-        return (tokenizer.sot, token, getattr(tokenizer, task))
-
-    def _first_pass(self, encodings: Encodings, orders: Sequence[Order]) -> list[Decoding]:
-        """In one call for all prompts of one length: CTranslate2 wants the start at the same place."""
-        prompts = [self.prompt(order) for order in orders]
+        """The first try for each clip; one pass for all whose prompts have the same length, as CTranslate2 asks."""
+        prompts = [self._prompt(order) for order in orders]
         decodings: dict[int, Decoding] = {}
-        for length in sorted({len(prompt) for prompt in prompts}):
+        for length in {len(prompt) for prompt in prompts}:
             members = [n for n, prompt in enumerate(prompts) if len(prompt) == length]
             search = self._search([orders[n] for n in members])
             results = self._model.generate(encodings[members], [prompts[n] for n in members], search)
             decodings.update((n, self._decoding(result, 0.0)) for n, result in zip(members, results, strict=True))
         return [decodings[n] for n in range(len(orders))]
 
-    def _fall_back(self, encoding: Encodings, order: Order, failed: Decoding) -> Decoding:
-        """The first decoding that passes; else the most probable of those that do not loop, or of all."""
+    def retry(self, encoding: Encodings, order: Order, failed: Decoding, *, loops: bool) -> Decoding:
+        """Decode one clip, shape (1, ...), again: if it `loops` without repeats, then at rising temperatures.
+
+        The first decoding that passes; else the most probable of those that do not loop, or of all.
+        """
         tried = [failed]
-        sampler = self._model.sampler()
-        for temperature in self._options.temperatures:
-            search = replace(self._search([order]), temperature=temperature, width=self._options.samples)
-            decoding = self._decoding(sampler(encoding, [self.prompt(order)], search)[0], temperature)
-            if not decoding.has_failed:
-                return decoding
-            tried.append(decoding)
-        straight = [decoding for decoding in tried if not decoding.is_looping]
-        return max(straight or tried, key=lambda decoding: decoding.average_log_probability)
+        prompt, search = self._prompt(order), self._search([order])
+        if loops:
+            straight = replace(search, no_repeat_ngram=NO_REPEAT_TOKENS)
+            tried.append(self._decoding(self._model.generate(encoding, [prompt], straight)[0], 0.0))
+            if not tried[-1].has_failed:
+                return tried[-1]
+        sample = self._model.sampler()
+        for temperature in TEMPERATURES:
+            warm = replace(search, temperature=temperature, width=SAMPLES_PER_TEMPERATURE)
+            tried.append(self._decoding(sample(encoding, [prompt], warm)[0], temperature))
+            if not tried[-1].has_failed:
+                return tried[-1]
+        candidates = [decoding for decoding in tried if not decoding.is_looping] or tried
+        return max(candidates, key=lambda decoding: decoding.average_log_probability)
+
+    def start(self, order: Order) -> Tokens:
+        """The tokens that say language and task."""
+        tokenizer = self._model.tokenizer
+        language = self._model.language_token(order.language)
+        if not self._model.is_multilingual or language is None:
+            return (tokenizer.sot,)
+        return (tokenizer.sot, language, getattr(tokenizer, order.task))
+
+    def _prompt(self, order: Order) -> Tokens:
+        """The tokens before the text: context, start, and whether times are to be written."""
+        tokenizer = self._model.tokenizer
+        context = order.context.strip()
+        before = (tokenizer.sot_prev, *tokenizer.encode(" " + context)[-MAX_CONTEXT_TOKENS:]) if context else ()
+        after = () if self._timestamp_tokens else (tokenizer.no_timestamps,)
+        return (*before, *self.start(order), *after)
 
     def _search(self, orders: Sequence[Order]) -> Search:
         longest_s = max(order.duration_ms for order in orders) / 1000
         limit = min(MAX_NEW_TOKENS, _SPARE_TOKENS + int(_TOKENS_PER_S * longest_s))
-        return Search(width=self._options.beam_size, max_new_tokens=limit)
+        return Search(width=self._beam_size, max_new_tokens=limit)
 
     def _decoding(self, generated: Generated, temperature: float) -> Decoding:
         tokenizer = self._model.tokenizer
         tokens = tuple(token for token in generated.tokens if token < tokenizer.eot)
-        text = tokenizer.decode(list(tokens))
+        text: str = tokenizer.decode(list(tokens))
         return Decoding(
             tokens=tokens,
             text=text,

@@ -26,15 +26,15 @@ model.encode(ctranslate2.StorageView.from_array(numpy.zeros((1, model.n_mels, 30
 _PROBE_TIMEOUT_S: Final = 300
 
 
-def choose_device(wanted: Device, cuda_works: Callable[[], bool]) -> Literal["cpu", "cuda"]:
-    """The device to use; `cuda_works` is asked only if a GPU is wanted and there is one."""
+def choose_device(wanted: Device, gpus: int, works: Callable[[], bool]) -> Literal["cpu", "cuda"]:
+    """The device to use; whether CUDA `works` is asked only if it is wanted and there are `gpus`."""
     if wanted == "cpu":
         return "cpu"
-    if _cuda_devices() == 0:
+    if gpus == 0:
         if wanted == "cuda":
             logger.warning("No CUDA device was found: Whisper runs on the CPU.")
         return "cpu"
-    if cuda_works():
+    if works():
         return "cuda"
     logger.warning("The GPU cannot run Whisper (see `emoscribe doctor`): it runs on the CPU.")
     return "cpu"
@@ -66,12 +66,13 @@ def choose_compute_type(wanted: str, device: Literal["cpu", "cuda"]) -> str:
     return next((kind for kind in _BEST_COMPUTE_TYPES[device] if kind in supported), "default")
 
 
-def _cuda_devices() -> int:
+def count_gpus() -> int:
+    """How many CUDA devices there are; 0 as well if the driver is broken."""
     import ctranslate2
 
     try:
         count: int = ctranslate2.get_cuda_device_count()
-    except RuntimeError:  # a driver that is there but broken
+    except RuntimeError:
         return 0
     return count
 

@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from emoscribe.errors import ModelIntegrityError
 from emoscribe.types import MAX_CLIP_MS, SAMPLES_PER_MS, LanguageGuess, Samples
-from emoscribe.whisper.device import Device, choose_compute_type, choose_device, cuda_works, keep_freed_memory
+from emoscribe.whisper.device import (
+    Device,
+    choose_compute_type,
+    choose_device,
+    count_gpus,
+    cuda_works,
+    keep_freed_memory,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +73,7 @@ class WhisperModel:
     def __init__(self, folder: Path, device: Device, compute_type: str, threads: int) -> None:
         """`threads` 0: all cores. Raises ModelIntegrityError if the folder holds no such model."""
         keep_freed_memory()
-        self.device = choose_device(device, lambda: cuda_works(folder))
+        self.device = choose_device(device, count_gpus(), partial(cuda_works, folder))
         self.compute_type = choose_compute_type(compute_type, self.device)
         self._folder = folder
         self._threads = threads

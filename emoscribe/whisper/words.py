@@ -8,7 +8,6 @@ beside a pause comes out as long as the pause, and the sound itself must tell wh
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from statistics import fmean
 from typing import Any, Final
 

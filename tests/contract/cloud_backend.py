@@ -10,7 +10,6 @@ from emoscribe.jobs import Claim, JobStore, S3Object
 from emoscribe.jobs.aws import AwsOptions, ServerClock, make_client
 from emoscribe.jobs.cloud import CloudJobStore, CloudOptions
 from emoscribe.jobs.cloud_claims import HeartbeatPace
-from emoscribe.jobs.cloud_documents import JobDocument
 from emoscribe.jobs.s3_events import EventRules, JobNote
 from tests.contract.backend import LEASE, Backend
 from tests.servers import ACCESS_KEY, SECRET_KEY
@@ -74,10 +73,9 @@ class CloudBackend(Backend):
     def pass_time(self, seconds: float) -> None:
         """The queue's time cannot be moved: what would be visible again by then is sent again."""
         self.clock.shift_s += seconds
-        for key, content in self.objects("state/").items():
-            if JobDocument.model_validate_json(content).record.needs_worker:
-                tenant, job_id = key.split("/")[-2:]
-                self.send(JobNote(tenant, job_id.removesuffix(".json")).as_text())
+        for key in self.objects("open/"):
+            tenant, job_id = key.split("/")[-2:]
+            self.send(JobNote(tenant, job_id).as_text())
 
     def send(self, body: str | dict[str, Any]) -> None:
         """To the jobs' queue."""

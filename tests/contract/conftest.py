@@ -56,4 +56,4 @@ def backend(make_backend: MakeBackend, tmp_path: Path) -> Iterator[Backend]:
 @pytest.fixture
 def machine_steps(request: pytest.FixtureRequest) -> int:
     """How many runs of the state machine are affordable."""
-    return {"local": 40, "ministack": 6, "seaweedfs": 2}[request.node.callspec.params["make_backend"]]
+    return {"local": 40, "ministack": 4, "seaweedfs": 2}[request.node.callspec.params["make_backend"]]

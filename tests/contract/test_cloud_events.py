@@ -12,8 +12,9 @@ from emoscribe.jobs import Attempt, JobOptions, JobQuery, JobRequest, JobStore, 
 from emoscribe.jobs.cloud import CloudJobStore
 from emoscribe.jobs.s3_events import EventRules, JobNote
 from emoscribe.s3_source import find_object
-from tests.contract.cloud_backend import Aws, CloudBackend
+from tests.contract.cloud_backend import Aws, CloudBackend, connect
 from tests.job_cases import result_set, s3_object
+from tests.servers import Server
 
 KEY = "incoming/meu vídeo+1 (á) 100%/日本 🎬.mp4"
 
@@ -25,8 +26,7 @@ class Intake:
         self.aws = aws
         self.bucket = f"videos-{uuid4().hex[:12]}"
         aws.s3.create_bucket(Bucket=self.bucket)
-        rules = EventRules(self.bucket, "incoming/", self.request, own_prefix="incoming/emoscribe/")
-        self.backend = CloudBackend(folder, aws, rules)
+        self.backend = CloudBackend(folder, aws, EventRules(self.bucket, "incoming/", self.request))
         self.store = self.backend.store
 
     def request(self, source: S3Object) -> JobRequest:
@@ -71,6 +71,12 @@ class Intake:
 
 
 @pytest.fixture
+def aws(ministack_server: Server) -> Aws:
+    """With a bucket of its own."""
+    return connect(ministack_server.url, ministack_server.url)
+
+
+@pytest.fixture
 def intake(tmp_path: Path, simulated_aws: Aws) -> Iterator[Intake]:
     made = Intake(tmp_path, simulated_aws)
     yield made
@@ -111,7 +117,7 @@ def test_an_upload_becomes_the_job_that_the_api_would_have_made(intake: Intake) 
 
 def test_what_is_not_an_upload_for_us_starts_nothing(intake: Intake) -> None:
     intake.announce_uploads()  # S3 sends a test event
-    for key in ("elsewhere/talk.mp4", "incoming/folder/", "incoming/emoscribe/results/talk.json"):
+    for key in ("elsewhere/talk.mp4", "incoming/folder/"):
         intake.put(key)
     intake.put("incoming/kept.mp4")
     intake.aws.s3.delete_object(Bucket=intake.bucket, Key="incoming/kept.mp4")
@@ -121,6 +127,16 @@ def test_what_is_not_an_upload_for_us_starts_nothing(intake: Intake) -> None:
     assert intake.jobs() == {"incoming/kept.mp4": "done"}
     assert intake.is_drained()
     assert intake.reasons() == []
+
+
+def test_results_in_the_same_bucket_start_nothing(tmp_path: Path, aws: Aws) -> None:
+    backend = CloudBackend(tmp_path, aws, EventRules(aws.bucket, "", lambda source: JobRequest(source=source)))
+    configuration = {"QueueConfigurations": [{"QueueArn": aws.arn(backend.queue), "Events": ["s3:ObjectCreated:*"]}]}
+    aws.s3.put_bucket_notification_configuration(Bucket=aws.bucket, NotificationConfiguration=configuration)
+    aws.s3.put_object(Bucket=aws.bucket, Key="talk.mp4", Body=b"sound")
+    Worker(backend.store, lambda _: result_set("x"), WorkerOptions(concurrency=1)).run_until_idle()
+    assert [(job.source_name, job.state) for job in backend.store.list(JobQuery()).jobs] == [("talk.mp4", "done")]
+    backend.close()
 
 
 def test_repeated_and_reordered_events_are_one_job_with_one_callback(intake: Intake) -> None:

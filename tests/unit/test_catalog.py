@@ -182,10 +182,13 @@ class TestCheck:
         assert _pull(tmp_path, PINNED) == "pulled"
         assert catalog.verify(cache, catalog=PINNED)[0].state == "ok"
 
-    def test_what_only_a_full_hash_can_see_is_seen_by_verify(self, cache: Path) -> None:
+    def test_what_only_a_full_hash_can_see_is_seen_by_verify_and_then_by_all(self, tmp_path: Path, cache: Path) -> None:
         change_in_place(cache / "tiny" / "model.bin")
         assert state(cache)[0] == "ok"
         assert catalog.verify(cache, catalog=PINNED)[0].detail == "model.bin has changed"
+        assert state(cache) == ("corrupt", "model.bin has changed")
+        assert _pull(tmp_path, PINNED) == "pulled"
+        assert catalog.verify(cache, catalog=PINNED)[0].state == "ok"
 
     def test_a_copied_cache_is_hashed_once_and_then_trusted(self, cache: Path, tmp_path: Path) -> None:
         copy = tmp_path / "copy"

@@ -18,6 +18,7 @@ from emoscribe.engines.preparation import (
 LATIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789áéíóúãõâêôçàÁÉ.,;:!?'\"-$%#()")
 PORTUGUESE = Preparation(
     sentence_language="pt",
+    abbreviations=("sta.", "séc."),
     alphabet=LATIN,
     phrases={"que pena": "what a pity", "nossa": "wow", "não": "no"},
     spellings={"tô": "estou", "kkk": "haha", "puto da vida": "furioso", "da": "da"},
@@ -86,6 +87,7 @@ def test_clean(text: str, cleaned: str) -> None:
         ("Que lindo 😂 te amo", ["Que lindo", "te amo"]),
         ("Um. Dois! Três?", ["Um.", "Dois!", "Três?"]),
         ("Dr. Silva veio.", ["Dr. Silva veio."]),
+        ("Vi a Sta. Ana e a Sta. Rita. Foi bom.", ["Vi a Sta. Ana e a Sta. Rita.", "Foi bom."]),
         ("123, 45%", []),
         ("😂😂", []),
         ("...", []),

@@ -13,14 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emoscribe.errors import SourceUnreachableError
+from emoscribe.media import DecodeLimits, open_audio
 from emoscribe.s3_source import (
     CACHE_BYTES,
     KIB,
     LARGEST_FETCH_BYTES,
     LARGEST_GAP_BYTES,
     SMALLEST_FETCH_BYTES,
+    ObjectVersion,
     RangeCache,
     ReadCounts,
+    S3Source,
 )
 from emoscribe.served_file import MAX_READ_BYTES, QUESTION, ServedFile, serve
 
@@ -170,3 +174,18 @@ def test_questions_that_make_no_sense_end_the_conversation(offset: int, size: in
         file._channel.sendall(QUESTION.pack(offset, size))
         assert file._channel.recv(1) == b""
     assert asked == []
+
+
+def test_a_server_that_does_not_answer_is_not_the_recording_s_fault() -> None:
+    answer = threading.Event()
+
+    class Silent:
+        def get_object(self, **_: object) -> dict[str, io.BytesIO]:
+            answer.wait(60)
+            return {"Body": io.BytesIO()}
+
+    source = S3Source(Silent(), ObjectVersion("bucket", "key", "etag", 1000), "talk.wav")
+    with pytest.raises(SourceUnreachableError) as caught, open_audio(source, limits=DecodeLimits(stall_s=3)):
+        pass
+    answer.set()
+    assert caught.value.http_status >= 500

@@ -1,0 +1,260 @@
+import json
+import logging
+import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emoscribe.emotion import ClassifierOptions, EmotionClassifier, ModelCard
+from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelIntegrityError, StageError
+from emoscribe.labels import LABELS
+from emoscribe.types import EmotionScores, ModelInfo
+from tests.conftest import ROOT
+from tests.tiny_classifier import GOOD_METADATA, TOKENIZER, rows, save_classifier
+
+INFO = ModelInfo(role="emotion", name="emotion", version="1", sha256="0" * 64, license="Apache-2.0")
+
+TEXTS = [
+    "I am so happy for you, congratulations!",
+    "I hate you. You ruined everything!",
+    "That is disgusting, I feel sick.",
+    "I'm terrified of what may happen next.",
+    "She died yesterday and I can't stop crying.",
+    "Wow, I did not see that coming!",
+    "The meeting starts at nine.",
+    "No.",
+    "?!",
+    "I can't believe it, this is the best and the saddest day of my life, " * 8,
+]
+
+
+@pytest.fixture(scope="module")
+def classifier() -> EmotionClassifier:
+    """The bundled model."""
+    return EmotionClassifier(ROOT / "models" / "emotion", INFO, ClassifierOptions(device="cpu", threads=2))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
+    """One that does not depend on the batch."""
+    folder = save_classifier(tmp_path_factory.mktemp("tiny"), rows())
+    return EmotionClassifier(folder, INFO, ClassifierOptions(device="cpu", threads=2, batch_size=3))
+
+
+def scored(outcomes: list[EmotionScores | EmoScribeError]) -> list[EmotionScores]:
+    assert all(isinstance(outcome, EmotionScores) for outcome in outcomes), outcomes
+    return [outcome for outcome in outcomes if isinstance(outcome, EmotionScores)]
+
+
+# --- the bundled model ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    list(zip(TEXTS[:7], ["happiness", "anger", "disgust", "fear", "sadness", "surprise", "neutral"], strict=True)),
+)
+def test_plain_cases(classifier: EmotionClassifier, text: str, label: str) -> None:
+    (scores,) = scored(classifier.classify([text]))
+    assert scores.label == label
+    assert scores.mixed[0] == label
+
+
+def test_the_bundled_model_depends_on_its_batch_and_so_runs_texts_alone(classifier: EmotionClassifier) -> None:
+    assert classifier.runs_texts_alone
+    assert classifier.card.max_tokens == 128
+
+
+def test_scores_are_exactly_the_same_whatever_the_batch(classifier: EmotionClassifier) -> None:
+    together = classifier.classify(TEXTS)
+    assert [classifier.classify([text])[0] for text in TEXTS] == together
+    assert classifier.classify(TEXTS[::-1] * 3) == together[::-1] * 3
+
+
+def test_scores_do_not_depend_on_the_number_of_threads(classifier: EmotionClassifier) -> None:
+    single = EmotionClassifier(ROOT / "models" / "emotion", INFO, ClassifierOptions(device="cpu", threads=1))
+    assert single.classify(TEXTS) == classifier.classify(TEXTS)
+
+
+def test_many_callers_at_once(classifier: EmotionClassifier) -> None:
+    alone = classifier.classify(TEXTS)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: classifier.classify(TEXTS), range(8))) == [alone] * 8
+
+
+def test_what_cannot_be_judged_fails_alone(classifier: EmotionClassifier) -> None:
+    bad: list[object] = [None, float("nan"), 5, b"x", "", " \n\t ", "你好吗", "😂🏳️‍🌈", "x" * 10_000]
+    mixed = [item for text in bad for item in (text, TEXTS[0])]
+    outcomes = classifier.classify(mixed)  # type: ignore[arg-type]  # that is the point
+    assert all(isinstance(outcome, InvalidRequestError) for outcome in outcomes[::2])
+    assert outcomes[1::2] == classifier.classify([TEXTS[0]]) * len(bad)
+
+
+def test_no_texts_give_no_outcomes(classifier: EmotionClassifier) -> None:
+    assert classifier.classify([]) == []
+
+
+def test_odd_text_is_scored_like_any_other(classifier: EmotionClassifier) -> None:
+    scored(classifier.classify(["a\x00b", "\ud800 happy", "happy " * 5000, "<b>no</b>", "I ❤ 你"]))
+
+
+def test_text_beyond_the_limit_of_tokens_changes_nothing(classifier: EmotionClassifier) -> None:
+    long = "sad " * 126  # and [CLS] and [SEP]
+    assert classifier.classify([long]) == classifier.classify([long + "but so very happy!"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80))
+def test_what_every_result_keeps(classifier: EmotionClassifier, text: str) -> None:
+    (outcome,) = classifier.classify([text])
+    if isinstance(outcome, EmoScribeError):
+        return
+    assert tuple(outcome.scores) == LABELS
+    assert all(0 <= score <= 1 for score in outcome.scores.values())
+    assert 0 < outcome.confidence <= outcome.scores[outcome.label]
+    thresholds = dict(zip(LABELS, classifier.card.thresholds, strict=True))
+    assert set(outcome.mixed) == {label for label in LABELS if outcome.scores[label] >= thresholds[label]}
+    assert not outcome.mixed or outcome.mixed[0] == outcome.label
+
+
+@pytest.mark.shared_data
+def test_macro_f1_on_goemotions(classifier: EmotionClassifier, shared_data: Path) -> None:
+    """Every fifth row of the test set. All 5,427 rows: 0.638 (tests/bench/emotion_quality.py)."""
+    lines = (shared_data / "goemotions_ekman" / "test.tsv").read_text(encoding="utf-8").splitlines()[::5]
+    texts, ids, _ = zip(*(line.split("\t") for line in lines), strict=True)
+    truth = np.array([[str(k) in row.split(",") for k in range(len(LABELS))] for row in ids])
+    outcomes = classifier.classify(texts)
+    mixed = [outcome.mixed if isinstance(outcome, EmotionScores) else () for outcome in outcomes]
+    predicted = np.array([[label in found for label in LABELS] for found in mixed])
+    f1 = 2 * (predicted & truth).sum(axis=0) / (predicted.sum(axis=0) + truth.sum(axis=0))  # (7,)
+    assert f1.mean() == pytest.approx(0.635, abs=0.02)
+
+
+# --- models that do not depend on the batch, and bad ones -------------------------------------------------
+
+
+def test_a_model_that_does_not_depend_on_the_batch_gets_batches(tiny: EmotionClassifier) -> None:
+    assert not tiny.runs_texts_alone
+    together = scored(tiny.classify(TEXTS))
+    alone = scored([tiny.classify([text])[0] for text in TEXTS])
+    for one, other in zip(alone, together, strict=True):
+        assert one.label == other.label
+        assert list(one.scores.values()) == pytest.approx(list(other.scores.values()), abs=1e-5)
+
+
+def test_one_text_the_model_cannot_run_fails_alone(tmp_path: Path) -> None:
+    small = EmotionClassifier(save_classifier(tmp_path, rows(tokens=29_000)), INFO)  # later tokens are out of range
+    rare = "Such hysteria!"  # token 29,004
+    outcomes = small.classify(["I am sad.", rare, "I am glad."])
+    assert isinstance(outcomes[1], StageError)
+    scored([outcomes[0], outcomes[2]])
+
+
+def test_logits_that_are_no_numbers_fail_alone(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    table = rows()
+    table[Tokenizer.from_file(str(TOKENIZER)).token_to_id("cursed")] = np.nan
+    outcomes = EmotionClassifier(save_classifier(tmp_path, table), INFO).classify(["fine", "a cursed word", "fine"])
+    assert isinstance(outcomes[1], StageError)
+    assert outcomes[0] == outcomes[2]
+
+
+def test_huge_logits_stay_probabilities(tmp_path: Path) -> None:
+    huge = EmotionClassifier(save_classifier(tmp_path, rows() * 1e6), INFO)
+    for scores in scored(huge.classify(TEXTS)):
+        assert all(0 <= score <= 1 for score in scores.scores.values())
+        assert 0 < scores.confidence <= 1
+
+
+def test_the_label_stands_highest_above_its_own_threshold(tmp_path: Path) -> None:
+    """A rare emotion with a low threshold wins over a common one that just reaches a high threshold."""
+    from tokenizers import Tokenizer
+
+    table = np.zeros_like(rows())
+    logits = [math.log(p / (1 - p)) for p in (0.75, 0.05, 0.4, 0.05, 0.1, 0.05, 0.05)]
+    table[Tokenizer.from_file(str(TOKENIZER)).token_to_id("word")] = logits
+    thresholds = [0.74, 0.5, 0.1, 0.5, 0.3, 0.5, 0.5]
+    metadata = {**GOOD_METADATA, "thresholds": json.dumps(thresholds)}
+    (scores,) = scored(EmotionClassifier(save_classifier(tmp_path, table, metadata), INFO).classify(["word"]))
+    assert scores.label == "fear"
+    assert scores.mixed == ("fear", "anger")
+    assert scores.confidence == pytest.approx(0.4 / 1.45, abs=1e-4)
+
+
+def test_the_temperature_of_the_metadata_flattens_the_scores(tmp_path: Path, tiny: EmotionClassifier) -> None:
+    folder = save_classifier(tmp_path, rows(), {**GOOD_METADATA, "temperature": "4"})
+    warm = EmotionClassifier(folder, INFO)
+    (hot,), (cold,) = scored(warm.classify(TEXTS[:1])), scored(tiny.classify(TEXTS[:1]))
+    for label in LABELS:
+        assert abs(hot.scores[label] - 0.5) < abs(cold.scores[label] - 0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"labels": json.dumps(sorted(LABELS, reverse=True))},
+        {"labels": json.dumps(LABELS[:6])},
+        {"labels": json.dumps(["joy" if label == "happiness" else label for label in LABELS])},
+        {"labels": "anger"},
+        {"thresholds": json.dumps([0.5] * 6)},
+        {"thresholds": json.dumps([0.5] * 6 + [1.0])},
+        {"thresholds": json.dumps([0.5] * 6 + [0])},
+        {"thresholds": "[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, NaN]"},
+        {"thresholds": "[0.5, null]"},
+        {"thresholds": "0.5"},
+        {"activation": "softmax"},
+        {"max_tokens": "0"},
+        {"max_tokens": "many"},
+        {"temperature": "0"},
+        {"temperature": "nan"},
+    ],
+)
+def test_wrong_metadata_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ModelIntegrityError):
+        ModelCard.from_metadata({**GOOD_METADATA, **wrong}, "emotion")
+
+
+@pytest.mark.parametrize("missing", GOOD_METADATA)
+def test_missing_metadata_is_refused_and_named(missing: str) -> None:
+    metadata = {key: value for key, value in GOOD_METADATA.items() if key != missing}
+    with pytest.raises(ModelIntegrityError, match=missing):
+        ModelCard.from_metadata(metadata, "emotion")
+
+
+def test_a_model_with_other_labels_does_not_load(tmp_path: Path) -> None:
+    folder = save_classifier(tmp_path, rows(), {**GOOD_METADATA, "labels": json.dumps(LABELS[::-1])})
+    with pytest.raises(ModelIntegrityError, match="labels"):
+        EmotionClassifier(folder, INFO)
+
+
+def test_a_model_with_other_outputs_does_not_load(tmp_path: Path) -> None:
+    with pytest.raises(ModelIntegrityError, match="shape"):
+        EmotionClassifier(save_classifier(tmp_path, rows(outputs=6)), INFO)
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json"])
+def test_missing_and_damaged_files_are_refused(tmp_path: Path, file: str) -> None:
+    path = save_classifier(tmp_path, rows()) / file
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelIntegrityError) as caught:
+        EmotionClassifier(tmp_path, INFO)
+    assert "models pull" in caught.value.fix
+    path.unlink()
+    with pytest.raises(ModelIntegrityError):
+        EmotionClassifier(tmp_path, INFO)
+
+
+def test_a_gpu_that_is_not_there_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with caplog.at_level(logging.WARNING):
+        asked = EmotionClassifier(save_classifier(tmp_path, rows()), INFO, ClassifierOptions(device="cuda"))
+    assert asked.device == "cpu"
+    assert "CPU" in caplog.text
+    scored(asked.classify(TEXTS))

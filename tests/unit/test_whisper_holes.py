@@ -1,0 +1,30 @@
+"""Sound without words: what tells that Whisper passed over a sentence."""
+
+import numpy as np
+
+from emoscribe.types import SpokenWord
+from emoscribe.whisper.writing import MAX_HOLE_MS, longest_hole_ms
+from tests import sounds
+
+
+def word(start_ms: int, end_ms: int) -> SpokenWord:
+    return SpokenWord(" oi", start_ms, end_ms, 0.9)
+
+
+def test_speech_that_no_word_covers_is_a_hole() -> None:
+    speech = sounds.read_clip("pt-1")
+    duration_ms = len(speech) // 16
+    assert longest_hole_ms((word(0, duration_ms),), speech) == 0
+    assert longest_hole_ms((word(0, 1000), word(3500, duration_ms)), speech) > MAX_HOLE_MS
+    assert longest_hole_ms((word(3000, duration_ms),), speech) > MAX_HOLE_MS
+
+
+def test_silence_is_no_hole() -> None:
+    speech = sounds.read_clip("pt-2")
+    spoken_ms = len(speech) // 16
+    recording = np.concatenate([speech, sounds.silence(4000)])
+    assert longest_hole_ms((word(0, spoken_ms),), recording) <= 100
+
+
+def test_without_words_there_is_nothing_to_miss() -> None:
+    assert longest_hole_ms((), sounds.read_clip("pt-2")) == 0
