@@ -131,9 +131,7 @@ def _row(name: str, theirs: list[Timing], ours: list[Timing]) -> dict[str, objec
     ratios = [o.seconds / t.seconds for o, t in zip(ours, theirs, strict=True)]
     stages = {stage: round(median(t.stages[stage] for t in ours), 2) for stage in ours[0].stages}
     print(f"{name}: {duration_s:.0f} s of sound, {THREADS} threads, batch {BATCH}, beam {BEAM}")
-    print(
-        f"  faster-whisper batched {reference:6.2f} s = {duration_s / reference:5.1f}x real time, {theirs[0].peak_mb} MB"
-    )
+    print(f"  faster-whisper {reference:6.2f} s = {duration_s / reference:5.1f}x real time, {theirs[0].peak_mb} MB")
     print(f"  EmoScribe transcriber {own:6.2f} s = {duration_s / own:5.1f}x real time, {ours[0].peak_mb} MB")
     print(f"  ratio {median(ratios):.3f} (rounds: {', '.join(f'{ratio:.3f}' for ratio in ratios)})")
     print("  stages " + ", ".join(f"{stage} {seconds} s" for stage, seconds in stages.items()), flush=True)

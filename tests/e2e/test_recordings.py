@@ -1,6 +1,7 @@
 """The whole pipeline with the embedded models on recordings that go wrong elsewhere (REQUIREMENTS U1, U3, U5, U13)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_a_loop_in_one_place_leaves_the_speech_beside_it_alone(analysed: Analyse
     analysis = analysed(recording)
     late = [s for s in analysis.segments if s.start_ms >= spoken.start_ms - 500]
     assert "medo" in " ".join(s.text for s in late)
-    assert [s.emotion.label for s in late if s.emotion][0] == "fear"
+    assert next(s.emotion.label for s in late if s.emotion) == "fear"
 
 
 def test_speech_is_found_where_it_is(analysed: Analyse) -> None:
@@ -91,7 +92,7 @@ def test_numbers_money_and_names_keep_their_words_and_times(analysed: Analyse) -
     text = " ".join(word.text for word in words)
     assert "2014" in text
     assert "13" in text
-    for before, after in zip(words, words[1:], strict=False):
+    for before, after in pairwise(words):
         assert before.start_ms <= before.end_ms <= after.start_ms
 
 
