@@ -41,6 +41,7 @@ class MeasuredQuality(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    engine: Literal["bergamot", "opus-mt", "transformers", "whisper"]
     metric: str
     value: float
     data: str

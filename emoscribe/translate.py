@@ -228,7 +228,7 @@ def _translate(texts: Sequence[str], engine: Engine, preparation: Preparation) -
     foreign = [is_foreign(text, preparation) for text in cleaned]
     readable = [[] if is_bad else units_of(text, preparation) for text, is_bad in zip(cleaned, foreign, strict=True)]
     try:
-        outcomes: list[Translation | EmoScribeError] = list(_english(readable, engine))
+        outcomes = _english(readable, engine)
     except Exception:  # whatever a model may raise
         outcomes = [_english_or_error(units, engine) for units in readable]
     return [_foreign_error() if is_bad else out for is_bad, out in zip(foreign, outcomes, strict=True)]
@@ -243,7 +243,7 @@ def _english_or_error(units: Sequence[Unit], engine: Engine) -> Translation | Em
         return StageError(f"The engine {engine.name} failed on this text ({type(error).__name__}).")
 
 
-def _english(texts: Sequence[Sequence[Unit]], engine: Engine) -> list[Translation]:
+def _english(texts: Sequence[Sequence[Unit]], engine: Engine) -> list[Translation | EmoScribeError]:
     answers = iter(engine.translate([unit.text for units in texts for unit in units if not unit.is_fixed]))
     return [
         _joined(units, [u.text if u.is_fixed else english_of(u, next(answers)) for u in units], engine.name)
@@ -251,8 +251,10 @@ def _english(texts: Sequence[Sequence[Unit]], engine: Engine) -> list[Translatio
     ]
 
 
-def _joined(units: Sequence[Unit], english: Sequence[str], engine: str) -> Translation:
+def _joined(units: Sequence[Unit], english: Sequence[str], engine: str) -> Translation | EmoScribeError:
     text = "".join(part + unit.space for unit, part in zip(units, english, strict=True)).strip()
+    if units and not text:
+        return StageError(f"The engine {engine} gave no English for this text.")
     if not all(unit.is_fixed for unit in units):
         return Translation(text, engine)
     return Translation(text, "phrases" if any(unit.is_phrase for unit in units) else "none")

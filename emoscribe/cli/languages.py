@@ -17,9 +17,10 @@ def command(profile: Annotated[str | None, typer.Option(help="Model profile: emb
     for column in ("code", "language", "English by", "measured"):
         table.add_column(column)
     for pack in language_packs().values():
-        choice = pack.translation.get(active)
+        choice = pack.choice(active)
         engine = "(is English)" if pack.code == "en" else f"{choice.engine}: {choice.model}" if choice else "whisper"
-        quality = "\n".join(f"{q.metric} {q.value:g} on {q.data}" for q in pack.quality)
+        measured = [q for q in pack.quality if choice and q.engine == choice.engine]
+        quality = "\n".join(f"{q.metric} {q.value:g} on {q.data}" for q in measured)
         table.add_row(pack.code, pack.name, engine, quality)
     console = Console()
     console.print(table)

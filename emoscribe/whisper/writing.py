@@ -16,7 +16,7 @@ from emoscribe.whisper.words import FRAME_MS, quiet_frames, spoken_words
 HOPELESS_SIGNS: Final = 5  # of invention: not decoded again, for nobody speaks
 CERTAIN_SIGNS: Final = 6  # of invention: not even kept
 MAX_HOLE_MS: Final = 1000  # of sound without a word; silence, of which a clip has little, does not count
-MAX_CUTS: Final = 4  # how often what is left of a clip is cut out and written by itself
+MAX_CUTS: Final = 8  # how often what is left of a clip is cut out and written by itself
 _SILENCE_PEAK: Final = 0.0003  # 70 dB below full scale
 
 Words = tuple[SpokenWord, ...]

@@ -1,5 +1,6 @@
 """From an upload in S3 to a job: real bucket notifications, and everything else that may lie in the queue."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from emoscribe.errors import CorruptMediaError, InvalidRequestError, ModelMissingError
-from emoscribe.jobs import Attempt, JobOptions, JobQuery, JobRequest, JobStore, S3Object, Worker, WorkerOptions
+from emoscribe.errors import CorruptMediaError, InvalidRequestError, JobStoreError, ModelMissingError
+from emoscribe.jobs import Attempt, Job, JobOptions, JobQuery, JobRequest, JobStore, S3Object, Worker, WorkerOptions
 from emoscribe.jobs.cloud import CloudJobStore
 from emoscribe.jobs.s3_events import EventRules, JobNote
 from emoscribe.s3_source import find_object
@@ -242,6 +243,41 @@ def test_one_bad_record_does_not_keep_the_others(intake: Intake) -> None:
     reasons = intake.reasons()
     assert len(reasons) == 7
     assert "invalid_request: Not this one." in reasons
+
+
+def test_records_that_could_not_be_taken_in_come_again_and_the_others_do_no_harm(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(intake.store, CloudJobStore)
+    intake.backend.send(event(intake.bucket, *(described(f"incoming/{name}.mp4") for name in ("1", "2", "3"))))
+    submit = intake.store.submit
+
+    def failing(request: JobRequest) -> Job:
+        if "2" in request.source.name:
+            raise JobStoreError("The network is down.")
+        return submit(request)
+
+    monkeypatch.setattr(intake.store, "submit", failing)
+    runs: list[str] = []
+
+    def work(attempt: Attempt) -> dict[str, bytes]:
+        runs.append(attempt.claim.job.source_name)
+        return result_set("x")
+
+    received = intake.store._queue.receive
+    monkeypatch.setattr(intake.store._queue, "receive", lambda wait_s, visibility_s: received(wait_s, 1))
+    intake.work_off(work)
+    monkeypatch.setattr(intake.store, "submit", submit)
+    worker = Worker(intake.store, work, WorkerOptions(heartbeat_s=0.05, poll_s=1))
+    thread = threading.Thread(target=worker.run_forever)
+    thread.start()
+    for _ in range(200):
+        if len(intake.jobs()) == 3 and set(intake.jobs().values()) == {"done"}:
+            break
+        thread.join(0.1)
+    worker.stop()
+    thread.join()
+    assert sorted(runs) == ["incoming/1.mp4", "incoming/2.mp4", "incoming/3.mp4"]
 
 
 @pytest.mark.parametrize(

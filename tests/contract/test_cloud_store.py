@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,6 +154,64 @@ def test_a_queue_that_forgets_is_reminded(backend: CloudBackend) -> None:
     backend.aws.sqs.purge_queue(QueueUrl=backend.queue)
     assert backend.store.submit(s3_request("other")).state == "queued"  # so does a client who tries again
     assert backend.claim().job.source_name == "other"
+
+
+# --- workers that stand still at the wrong moment ---
+
+
+def before(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, meanwhile: Callable[[], object]) -> None:
+    """Others act after the last check, just before the call of that method."""
+    original = getattr(owner, name)
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(owner, name, original)
+        meanwhile()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, late)
+
+
+@pytest.mark.parametrize("part", ["decide", "publish"])
+def test_a_worker_that_was_replaced_while_it_stood_still_mixes_nothing(
+    backend: CloudBackend, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """Whose results were decided first, those stand, whole."""
+    slow, quick = backend.store, backend.another_store()
+    assert isinstance(slow, CloudJobStore)
+    job = backend.submit()
+    claim, finished = backend.claim(slow), []
+
+    def be_replaced() -> None:
+        backend.pass_time(LEASE.lease_s + 1)
+        replacement = backend.maybe_claim(quick)
+        finished.append(replacement is not None and quick.finish(replacement, result_set("quick")))
+
+    before(monkeypatch, slow._files, part, be_replaced)
+    is_slow_done = slow.finish(claim, result_set("slow"))
+    winner = "quick" if part == "decide" else "slow"
+    assert (finished, is_slow_done) == ([winner == "quick"], winner == "slow")
+    results = {name: quick.read_result("default", job.id, name) for name in result_set("")}
+    assert results == result_set(winner)
+    assert {key.rpartition("/")[2]: content for key, content in backend.objects("results/").items()} == results
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete"])
+@pytest.mark.parametrize("part", ["decide", "publish", "erase_segments"])
+def test_a_worker_that_publishes_too_late_takes_it_back(
+    backend: CloudBackend, monkeypatch: pytest.MonkeyPatch, part: str, end: str
+) -> None:
+    assert isinstance(backend.store, CloudJobStore)
+    other, job = backend.another_store(), backend.submit(b"recording")
+    claim = backend.claim()
+    act = other.cancel if end == "cancel" else other.delete
+    before(monkeypatch, backend.store._files, part, lambda: act("default", job.id))
+    is_done = backend.store.finish(claim, result_set("SECRET"))
+    if part == "erase_segments":  # the job was done by then
+        assert is_done
+        assert bool(backend.traces_of(b"SECRET")) == (end == "cancel")
+    else:
+        assert not is_done
+        assert backend.traces_of(b"SECRET") == []
 
 
 # --- a store that fails in the middle ---

@@ -74,6 +74,12 @@ def test_every_figure_says_whose_it_is() -> None:
             assert 0 < figure.value <= 100
 
 
+def test_every_figure_is_of_an_engine_the_pack_uses() -> None:
+    for pack in PACKS.values():
+        engines = {choice.engine for choice in pack.translation.values()}
+        assert {figure.engine for figure in pack.quality} <= engines
+
+
 def test_a_misspelt_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="promt"):
         LanguagePack.model_validate({"code": "xx", "name": "X", "sentence_language": "xx", "promt": ""})

@@ -46,118 +46,120 @@ def plain(text: str) -> list[str]:
     return ["".join(filter(str.isalnum, word.casefold())) for word in text.split()]
 
 
-def errors(clip: SpokenClip, transcript: Transcript) -> float:
+def missing_words(clip: SpokenClip, transcript: Transcript) -> float:
     """Share of the clip's words that are not in the transcript."""
     said, written = set(plain(clip.text)), set(plain(transcript.text))
     return len(said - written) / len(said)
 
 
+def assert_words_fit(transcript: Transcript, samples: Samples) -> None:
+    """In order, apart, inside the clip, and with probabilities."""
+    edges = [ms for word in transcript.words for ms in (word.start_ms, word.end_ms)]
+    assert edges == sorted(edges)
+    assert not edges or (edges[0] >= 0 and edges[-1] <= len(samples) // SAMPLES_PER_MS)
+    assert all(0 <= word.probability <= 1 for word in transcript.words)
+
+
 # --- words ------------------------------------------------------------------------------------
 
 
-def test_one_batch_of_many_languages_tasks_and_prompts(transcriber: WhisperTranscriber) -> None:
-    requests = [TranscriptionRequest(clip.samples) for clip in CLIPS.values()]
-    requests.append(TranscriptionRequest(CLIPS["pt-3"].samples, language="pt", prompt="Uma conversa sobre o tempo."))
-    requests.append(TranscriptionRequest(CLIPS["pt-3"].samples, language="pt", task="translate"))
-    *written, prompted, translated = transcripts(transcriber.transcribe(requests))
-    for clip, transcript in zip(CLIPS.values(), written, strict=True):
+@pytest.fixture(scope="module")
+def written(transcriber: WhisperTranscriber) -> dict[str, Transcript]:
+    """All our clips, a prompt and a translation in one call: languages open, tasks and prompt lengths mixed."""
+    requests = {name: TranscriptionRequest(clip.samples) for name, clip in CLIPS.items()}
+    requests["prompted"] = TranscriptionRequest(CLIPS["pt-3"].samples, "pt", prompt="Uma conversa sobre o tempo.")
+    requests["translated"] = TranscriptionRequest(CLIPS["pt-3"].samples, "pt", task="translate")
+    return dict(zip(requests, transcripts(transcriber.transcribe(list(requests.values()))), strict=True))
+
+
+def test_one_batch_of_many_languages_tasks_and_prompts(written: dict[str, Transcript]) -> None:
+    for name, clip in CLIPS.items():
+        transcript = written[name]
         assert transcript.language == clip.language
         assert transcript.language_probability > 0.8
         assert not transcript.is_suspect
         assert not transcript.has_repetition
-    assert sum(errors(clip, transcript) for clip, transcript in zip(CLIPS.values(), written, strict=True)) < 0.25 * len(
-        CLIPS
-    )
-    assert errors(CLIPS["pt-3"], prompted) < 0.25
-    assert "conversa" not in prompted.text
-    assert {"afraid", "alone"} <= set(plain(translated.text)) | {"afraid"}
-    assert translated.language == "pt"
+        assert_words_fit(transcript, clip.samples)
+    assert np.mean([missing_words(clip, written[name]) for name, clip in CLIPS.items()]) < 0.25
+    assert missing_words(CLIPS["pt-3"], written["prompted"]) < 0.25
+    assert "conversa" not in plain(written["prompted"].text)
+    assert {"afraid", "alone", "here"} & set(plain(written["translated"].text))
+    assert written["translated"].language == "pt"
 
 
-def test_the_result_for_a_clip_does_not_depend_on_its_neighbours(transcriber: WhisperTranscriber) -> None:
-    clips = [CLIPS["pt-3"].samples, sounds.white_noise(3000), CLIPS["en-1"].samples]
-    together = transcripts(transcriber.transcribe([TranscriptionRequest(clip) for clip in clips]))
-    for clip, outcome in zip(clips, together, strict=True):
-        alone = transcribe(transcriber, clip)
-        assert [(w.text, w.start_ms) for w in alone.words] == [(w.text, w.start_ms) for w in outcome.words]
+def test_digits_and_currency_keep_their_words_and_times(written: dict[str, Transcript]) -> None:
+    """U13. Whisper writes the sum in digits or in words; either way each word has a place."""
+    words = written["pt-1"].words
+    assert {"2014"} <= set(plain(written["pt-1"].text))
+    assert any(word.text.strip(" .,R$").replace(",", "").isdigit() for word in words[5:])
+    assert all(word.end_ms > word.start_ms for word in words)
 
 
-def test_digits_and_currency_keep_their_words_and_times(transcriber: WhisperTranscriber) -> None:
-    """U13. Whisper writes the sum in digits or in words; either way each has a place, in order."""
-    transcript = transcribe(transcriber, CLIPS["pt-1"].samples, language="pt")
-    assert "2014" in plain(transcript.text)
-    assert {"13", "1360", "r1360"} & set(plain(transcript.text))
-    assert all(word.end_ms > word.start_ms for word in transcript.words)
+def test_names_keep_their_words(written: dict[str, Transcript]) -> None:
+    assert {"mariana", "belo", "horizonte"} <= set(plain(written["pt-2"].text))
 
 
-def test_names_keep_their_words(transcriber: WhisperTranscriber) -> None:
-    transcript = transcribe(transcriber, CLIPS["pt-2"].samples, language="pt")
-    assert {"mariana", "belo", "horizonte"} <= set(plain(transcript.text))
+def test_the_result_for_a_clip_does_not_depend_on_its_neighbours(
+    transcriber: WhisperTranscriber, written: dict[str, Transcript]
+) -> None:
+    alone = transcribe(transcriber, CLIPS["pt-3"].samples)
+    assert [(w.text, w.start_ms) for w in alone.words] == [(w.text, w.start_ms) for w in written["pt-3"].words]
 
 
-@pytest.mark.parametrize("timestamp_tokens", [False, True])
-def test_both_decoding_modes(models_dir: Path, timestamp_tokens: bool) -> None:
-    transcript = transcribe(load(models_dir, timestamp_tokens=timestamp_tokens), CLIPS["pt-3"].samples, language="pt")
-    assert errors(CLIPS["pt-3"], transcript) == 0
+def test_timestamp_tokens_are_no_text(models_dir: Path) -> None:
+    """The other decoding mode (U4); tests/bench/word_error_rate.py compares them."""
+    transcript = transcribe(load(models_dir, timestamp_tokens=True), CLIPS["pt-3"].samples, language="pt")
+    assert missing_words(CLIPS["pt-3"], transcript) == 0
     assert "<|" not in transcript.text
 
 
 def test_real_speech_of_five_languages(
     transcriber: WhisperTranscriber, read_speech: Callable[[str], Samples], shared_data: Path
 ) -> None:
-    """Error rates themselves are in tests/bench/word_error_rate.py."""
-    names = [f"fleurs-{language}-00{n}" for language in ("pt", "es", "en", "de", "fr") for n in (0, 1)]
+    names = [f"fleurs-{language}-001" for language in ("pt", "es", "en", "de", "fr")]
     requests = [TranscriptionRequest(read_speech(f"fleurs/{name}.ogg")) for name in names]
-    wrong = words = 0
+    missed = said = 0
     for name, transcript in zip(names, transcripts(transcriber.transcribe(requests)), strict=True):
-        said = plain((shared_data / "speech" / "fleurs" / f"{name}.txt").read_text(encoding="utf-8"))
+        reference = plain((shared_data / "speech" / "fleurs" / f"{name}.txt").read_text(encoding="utf-8"))
         assert transcript.language == name.split("-")[1]
         assert not transcript.is_suspect
-        words += len(said)
-        wrong += len(set(said) - set(plain(transcript.text)))
-    assert wrong / words < 0.25
+        said += len(reference)
+        missed += len(set(reference) - set(plain(transcript.text)))
+    assert missed / said < 0.25
 
 
 # --- times ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.01])
-def test_speech_at_known_places_is_found_there(transcriber: WhisperTranscriber, noise: float) -> None:
-    """U3, in silence and in hiss 20 dB below the speech."""
-    offsets_ms, late_ms = (0, 700, 1900, 3000), []
+@pytest.mark.parametrize("hiss", [0.0, 0.01])  # digital silence around the speech, or noise 20 dB below it
+def test_speech_at_known_places_is_found_there(transcriber: WhisperTranscriber, hiss: float) -> None:
+    """U3: every sentence starts where it was put, give or take half a second."""
+    first, second = CLIPS["pt-2"].samples, CLIPS["pt-3"].samples  # "Meu nome ...", "Estou com ..."
     requests, truths = [], []
-    for name in ("pt-2", "pt-3", "en-1", "es-1", "fr-1"):
-        for offset_ms in offsets_ms:
-            clip = CLIPS[name].samples
-            second_ms = offset_ms + len(clip) // SAMPLES_PER_MS + 1500
-            samples, truth = place([(offset_ms, clip), (second_ms, clip)], total_ms=second_ms + 7000)
-            samples += noise * sounds.white_noise(len(samples) // SAMPLES_PER_MS, seed=offset_ms) / 0.1
-            requests.append(TranscriptionRequest(samples, language=CLIPS[name].language))
-            truths.append(truth)
-    for truth, transcript in zip(truths, transcripts(transcriber.transcribe(requests)), strict=True):
-        assert_words_fit(transcript, truth[-1].end_ms + 7000)
-        first_word = transcript.words[0]
-        again = [w for w in transcript.words[1:] if plain(w.text) == plain(first_word.text)]
-        late_ms.append(abs(first_word.start_ms - truth[0].start_ms))
-        late_ms += [abs(again[-1].start_ms - truth[1].start_ms)] if again else []
-    assert len(late_ms) > 1.5 * len(truths)
-    assert np.percentile(late_ms, 95) <= START_TOLERANCE_MS
+    for offset_ms, gap_ms in ((0, 600), (700, 4000), (2500, 1500), (5000, 9000)):
+        second_ms = offset_ms + len(first) // SAMPLES_PER_MS + gap_ms
+        samples, truth = place([(offset_ms, first), (second_ms, second)], total_ms=second_ms + 6000)
+        noise = sounds.white_noise(len(samples) // SAMPLES_PER_MS, seed=offset_ms)
+        requests.append(TranscriptionRequest(samples + np.float32(hiss) * noise / np.float32(0.1), language="pt"))
+        truths.append(truth)
+    off_ms = []
+    for request, truth, transcript in zip(requests, truths, transcripts(transcriber.transcribe(requests)), strict=True):
+        assert_words_fit(transcript, request.samples)
+        starts_ms = {plain(word.text)[0]: word.start_ms for word in transcript.words}
+        off_ms += [abs(starts_ms["meu"] - truth[0].start_ms), abs(starts_ms["estou"] - truth[1].start_ms)]
+        assert all(word.end_ms - word.start_ms <= 1500 for word in transcript.words)
+    assert len(off_ms) == 8
+    assert max(off_ms) <= START_TOLERANCE_MS
 
 
-def assert_words_fit(transcript: Transcript, duration_ms: int) -> None:
-    """In order, apart, inside the clip, and with probabilities."""
-    edges = [ms for word in transcript.words for ms in (word.start_ms, word.end_ms)]
-    assert edges == sorted(edges)
-    assert not edges or (edges[0] >= 0 and edges[-1] <= duration_ms)
-    assert all(0 <= word.probability <= 1 for word in transcript.words)
-
-
-def test_words_do_not_stretch_over_pauses(transcriber: WhisperTranscriber) -> None:
+def test_what_is_said_twice_is_written_twice(transcriber: WhisperTranscriber) -> None:
+    """Whisper leaves out the second time, if nobody looks after it."""
     clip = CLIPS["pt-2"].samples
-    samples, truth = place([(2000, clip), (9000, clip)], total_ms=16_000)
+    samples, truth = place([(1000, clip), (9000, clip)], total_ms=14_000)
     words = transcribe(transcriber, samples, language="pt").words
-    assert all(word.end_ms - word.start_ms < 1500 for word in words)
-    gaps = [(after.start_ms - before.end_ms) for before, after in pairwise(words)]
+    again = [word.start_ms for word in words if plain(word.text) == ["meu"]]
+    assert [abs(start_ms - place.start_ms) <= START_TOLERANCE_MS for start_ms, place in zip(again, truth, strict=True)]
+    gaps = [after.start_ms - before.end_ms for before, after in pairwise(words)]
     assert max(gaps) == pytest.approx(truth[1].start_ms - truth[0].end_ms, abs=500)
 
 
@@ -207,33 +209,38 @@ def test_a_guess_is_a_distribution_and_changes_nothing_later(transcriber: Whispe
 # --- nothing invented -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", [None, "pt"])
-def test_without_speech_there_are_no_words_to_trust(transcriber: WhisperTranscriber, language: str | None) -> None:
-    """U1, on sound that never went through speech detection: harder than in the pipeline."""
-    noises = {
-        "silence": silence(8000),
-        "almost silence": 1e-4 * sounds.white_noise(8000),
-        "white noise": sounds.white_noise(12_000),
-        "pink noise": sounds.pink_noise(12_000),
-        "music": sounds.music(20_000),
-        "tone": sounds.tone(8000),
-        "applause": sounds.applause(12_000),
-        "laughter": sounds.laughter(6000),
-        "singing": sounds.singing(12_000),
-        "babble": sounds.babble(12_000, voices=6),
-        "a click": np.pad(np.ones(1, np.float32), 8000),
-        "one sample": np.full(1, 0.1, np.float32),
-    }
-    outcomes = transcripts(transcriber.transcribe([TranscriptionRequest(clip, language) for clip in noises.values()]))
-    trusted = {name: outcome.text for name, outcome in zip(noises, outcomes, strict=True) if not outcome.is_suspect}
-    assert {name: text for name, text in trusted.items() if text} == {}
+NO_SPEECH = {
+    "silence": silence(8000),
+    "almost silence": np.float32(1e-3) * sounds.white_noise(8000),
+    "white noise": sounds.white_noise(6000),
+    "pink noise": sounds.pink_noise(6000),
+    "music": sounds.music(10_000),
+    "tone": sounds.tone(4000),
+    "applause": sounds.applause(8000),
+    "laughter": sounds.laughter(6000),
+    "singing": sounds.singing(8000),
+    "babble": sounds.babble(8000, voices=6),
+    "a click": np.pad(np.ones(1, np.float32), 8000),
+    "one sample": np.full(1, 0.1, np.float32),
+}
 
 
-def test_a_real_thank_you_survives(transcriber: WhisperTranscriber, read_speech: Callable[[str], Samples]) -> None:
-    """Short clips of real speech are not taken for inventions."""
+@pytest.mark.parametrize(
+    "fields", [{}, {"language": "pt"}, {"likely_language": "pt"}], ids=["open", "pinned", "likely"]
+)
+def test_without_speech_there_are_no_words_to_trust(transcriber: WhisperTranscriber, fields: dict[str, str]) -> None:
+    """U1, on sound that speech detection would not let through: harder than in the pipeline."""
+    requests = [TranscriptionRequest(clip, **fields) for clip in NO_SPEECH.values()]  # type: ignore[arg-type]  # any field
+    outcomes = dict(zip(NO_SPEECH, transcripts(transcriber.transcribe(requests)), strict=True))
+    assert {name: outcome.text for name, outcome in outcomes.items() if outcome.words and not outcome.is_suspect} == {}
+    assert not outcomes["silence"].words
+
+
+def test_short_clips_of_real_speech_are_trusted(
+    transcriber: WhisperTranscriber, read_speech: Callable[[str], Samples]
+) -> None:
     recording = read_speech("longform/pt-adam.ogg")
-    starts_s = (0.0, 31.5, 62.0, 118.0, 200.5, 301.0)
-    clips = [recording[int(start * 16_000) :][: 2 * 16_000] for start in starts_s]
+    clips = [recording[start_s * 16_000 :][: 2 * 16_000] for start_s in (1, 62, 118, 200)]
     for transcript in transcripts(transcriber.transcribe([TranscriptionRequest(clip) for clip in clips])):
         assert transcript.words
         assert not transcript.is_suspect
@@ -241,12 +248,12 @@ def test_a_real_thank_you_survives(transcriber: WhisperTranscriber, read_speech:
 
 def test_a_refrain_is_kept_and_flagged(transcriber: WhisperTranscriber) -> None:
     """U2: what is really said five times is not a loop."""
-    phrase = CLIPS["pt-2"].samples[: 1000 * SAMPLES_PER_MS]  # "Meu nome é Mariana"
-    samples, _ = place([(n * 1600, phrase) for n in range(6)], total_ms=10_000)
+    phrase = CLIPS["pt-3"].samples[2060 * SAMPLES_PER_MS :]  # "Não quero ficar sozinho aqui."
+    samples, _ = place([(n * 2400, phrase) for n in range(5)], total_ms=12_500)
     transcript = transcribe(transcriber, samples, language="pt")
     assert transcript.has_repetition
-    assert plain(transcript.text).count("nome") >= 4
     assert not transcript.is_suspect
+    assert plain(transcript.text).count("sozinho") == 5
 
 
 # --- bad items --------------------------------------------------------------------------------

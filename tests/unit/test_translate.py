@@ -113,6 +113,15 @@ def test_a_failing_text_fails_alone_and_its_error_does_not_quote_it() -> None:
     assert "secret" not in bad.message
 
 
+def test_silence_of_the_engine_is_an_error() -> None:
+    class Mute(UpperEngine):
+        def translate(self, sentences: Sequence[str]) -> list[str]:
+            return [""] * len(sentences)
+
+    translator = PackTranslator([route("nl", Mute)])
+    assert english(translate(translator, ("een", "nl"), ("42", "nl"))) == ["StageError", "42"]
+
+
 @pytest.mark.parametrize("text", [None, 5, b"x", float("nan")])
 def test_what_is_no_text_fails_alone(text: str) -> None:
     translator = PackTranslator([route("nl", UpperEngine)])
