@@ -16,6 +16,7 @@ from emoscribe.whisper.words import FRAME_MS, quiet_frames, spoken_words
 HOPELESS_SIGNS: Final = 5  # of invention: not decoded again, for nobody speaks
 CERTAIN_SIGNS: Final = 6  # of invention: not even kept
 MAX_HOLE_MS: Final = 1000  # of sound without a word; silence, of which a clip has little, does not count
+MAX_CUTS: Final = 8  # how often what is left of a clip is cut out and written by itself
 _SILENCE_PEAK: Final = 0.0003  # 70 dB below full scale
 
 Words = tuple[SpokenWord, ...]
@@ -59,15 +60,15 @@ class Writer:
         self._decoder = Decoder(model, beam_size, timestamp_tokens=timestamp_tokens)
         self._thorough = Decoder(model, beam_size, timestamp_tokens=True)
 
-    def write(self, hearings: Sequence[Hearing]) -> list[Written]:
+    def write(self, hearings: Sequence[Hearing], cuts: int = MAX_CUTS) -> list[Written]:
         """One outcome for each clip, in order."""
         audible = [n for n, hearing in enumerate(hearings) if not hearing.is_silent]
         written = dict.fromkeys(range(len(hearings)), Written(SILENCE))
         if audible:
             group = [hearings[n] for n in audible]
             decodings = self._decoder.decode(_encodings(group), [hearing.order for hearing in group])
-            settled = map(self._settle, group, decodings, self._words(group, decodings))
-            filled = self._fill_holes(group, list(settled))
+            settled = list(map(self._settle, group, decodings, self._words(group, decodings)))
+            filled = self._write_holes(group, self._write_thoroughly(group, settled), cuts)
             written.update(zip(audible, map(self._judge, group, filled), strict=True))
         return list(written.values())
 
@@ -97,23 +98,45 @@ class Writer:
             words = () if decoding.is_silence else self._words([hearing], [decoding])[0]
         return Written(decoding, words)
 
-    def _fill_holes(self, hearings: Sequence[Hearing], written: Sequence[Written]) -> list[Written]:
+    def _write_thoroughly(self, hearings: Sequence[Hearing], written: Sequence[Written]) -> list[Written]:
         """Where Whisper passed over something, decode the clip again with timestamp tokens; keep what leaves out less.
 
         In a window of several utterances it may leave out whole ones, above all those that say the same again.
         """
-        filled = list(written)
+        thorough = list(written)
         holes_ms = [_longest_ms(find_holes(w.words, h.samples)) for w, h in zip(written, hearings, strict=True)]
         members = [n for n, hole in enumerate(holes_ms) if hole and self._judge(hearings[n], written[n]).is_trusted]
         if not members:
-            return filled
+            return thorough
         group = [hearings[n] for n in members]
         again = self._thorough.decode(_encodings(group), [hearing.order for hearing in group])
         for n, decoding, words in zip(members, again, self._words(group, again), strict=True):
             is_better = _longest_ms(find_holes(words, hearings[n].samples)) < holes_ms[n]
             if words and is_better and not decoding.has_failed:
-                filled[n] = Written(decoding, words)
-        return filled
+                thorough[n] = Written(decoding, words)
+        return thorough
+
+    def _write_holes(self, hearings: Sequence[Hearing], written: Sequence[Written], cuts: int) -> list[Written]:
+        """Cut out what is still left and write it by itself, up to `cuts` times: what is said twice, refrains."""
+        holes = [
+            (n, start_ms, end_ms)
+            for n, (hearing, text) in enumerate(zip(hearings, written, strict=True))
+            for start_ms, end_ms in find_holes(text.words, hearing.samples)
+            if cuts and self._judge(hearing, text).is_trusted
+        ]
+        if not holes:
+            return list(written)
+        found = [list(text.words) for text in written]
+        pieces = [self._cut(hearings[n], start_ms, end_ms) for n, start_ms, end_ms in holes]
+        for (n, start_ms, _), text in zip(holes, self.write(pieces, cuts - 1), strict=True):
+            found[n] += [_later(word, start_ms) for word in text.words if text.is_trusted]
+        in_order = [tuple(sorted(words, key=lambda word: word.start_ms)) for words in found]
+        return [replace(text, words=words) for text, words in zip(written, in_order, strict=True)]
+
+    def _cut(self, hearing: Hearing, start_ms: int, end_ms: int) -> Hearing:
+        samples = hearing.samples[start_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS]
+        order = replace(hearing.order, duration_ms=end_ms - start_ms)
+        return replace(hearing, samples=samples, order=order, encoding=self._model.encode([samples])[0])
 
     def _judge(self, hearing: Hearing, written: Written) -> Written:
         """The words with loops cut to one round, marked if they look invented, dropped if they surely are."""
@@ -150,6 +173,10 @@ def find_holes(words: Words, samples: Samples) -> list[tuple[int, int]]:
     sound_ms = heard_ms[places[1::2]] - heard_ms[places[::2]]
     gaps = zip(edges[::2], edges[1::2], sound_ms, strict=True)
     return [(start_ms, end_ms) for start_ms, end_ms, sound in gaps if words and sound > MAX_HOLE_MS]
+
+
+def _later(word: SpokenWord, by_ms: int) -> SpokenWord:
+    return replace(word, start_ms=word.start_ms + by_ms, end_ms=word.end_ms + by_ms)
 
 
 def _longest_ms(holes: Sequence[tuple[int, int]]) -> int:
