@@ -7,7 +7,8 @@ TEST_EXTRAS ?= $(DEVICE),test
 
 PIP_INSTALL = $(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test setup models lint bench clean
+# make serve: the service on this machine.
+.PHONY: demo serve test setup models lint bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.serving
@@ -18,6 +19,10 @@ demo: models
 	mkdir -p demo-output
 	cp samples/demo-pt.mp4 demo-output/
 	$(VENV)/bin/emoscribe analyse demo-output/demo-pt.mp4
+
+# for this machine only: nobody is asked for a token
+serve: $(VENV)/.service models
+	EMOSCRIBE_AUTH=off $(VENV)/bin/emoscribe serve
 
 test: models lint
 	$(VENV)/bin/pytest
@@ -43,6 +48,10 @@ ifeq ($(DEVICE),gpu)
 	$(VENV)/bin/pip uninstall --quiet --yes onnxruntime onnxruntime-gpu
 	$(PIP_INSTALL) --no-deps 'onnxruntime-gpu>=1.24,<2'
 endif
+	touch $@
+
+$(VENV)/.service: $(VENV)/.serving
+	$(PIP_INSTALL) -e '.[$(DEVICE),serve]'
 	touch $@
 
 $(VENV)/.testing: $(VENV)/.serving

@@ -3,8 +3,11 @@
     EmoScribeError                          internal_error          500
     ├── InvalidRequestError                 invalid_request         400   an option or value is wrong
     │   ├── SettingsError                   invalid_settings        500   EMOSCRIBE_* does not validate
+    │   ├── RequestTooLargeError            request_too_large       413   the body of a request is over its bound
     │   ├── UnsupportedLanguageError        unsupported_language    422   no engine for this language
     │   └── CallbackRefusedError            callback_refused        422   the callback may not be sent there
+    ├── AccessError                         forbidden               403   the caller may not do this
+    │   └── UnauthenticatedError            unauthenticated         401   no token, or one that is not known
     ├── MediaError                          unreadable_media        422   the file cannot be analysed
     │   ├── MediaNotFoundError              media_not_found         404
     │   ├── UnsupportedMediaError           unsupported_media       415   container or codec not allowed
@@ -16,8 +19,10 @@
     ├── ModelError                          model_unusable          503
     │   ├── ModelMissingError               model_missing           503   `emoscribe models pull` was not run
     │   ├── ModelIntegrityError             model_corrupt           503   a hash or a label order differs
-    │   └── ModelSourceError                model_source_failed     502   no source could deliver the files
+    │   ├── ModelSourceError                model_source_failed     502   no source could deliver the files
+    │   └── ModelNotFoundError              model_not_found         404   no model of that name is loaded
     ├── StageError                          stage_failed            500   one item of a batch failed
+    ├── RunnerUnavailableError              runner_unavailable      503   a model's process does not answer
     ├── JobNotFoundError                    job_not_found           404   no such job or result for this tenant
     ├── JobConflictError                    job_conflict            409   the job's state forbids it
     ├── WorkerLostError                     worker_lost             500   the worker died in every attempt
@@ -67,6 +72,13 @@ class SettingsError(InvalidRequestError):
     http_status = 500
 
 
+class RequestTooLargeError(InvalidRequestError):
+    """The body of a request holds more than this request may."""
+
+    code = "request_too_large"
+    http_status = 413
+
+
 class UnsupportedLanguageError(InvalidRequestError):
     """No engine of the active profile can handle the language."""
 
@@ -79,6 +91,20 @@ class CallbackRefusedError(InvalidRequestError):
 
     code = "callback_refused"
     http_status = 422
+
+
+class AccessError(EmoScribeError):
+    """The caller may not do this, or not from there."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class UnauthenticatedError(AccessError):
+    """The caller gave no token, or one that is not known here."""
+
+    code = "unauthenticated"
+    http_status = 401
 
 
 class MediaError(EmoScribeError):
@@ -163,10 +189,24 @@ class ModelSourceError(ModelError):
     http_status = 502
 
 
+class ModelNotFoundError(ModelError):
+    """No model of that name is loaded."""
+
+    code = "model_not_found"
+    http_status = 404
+
+
 class StageError(EmoScribeError):
     """One item of a batch failed in a model stage; the other items are not affected."""
 
     code = "stage_failed"
+
+
+class RunnerUnavailableError(EmoScribeError):
+    """The process of a model does not answer, or is overloaded."""
+
+    code = "runner_unavailable"
+    http_status = 503
 
 
 class JobNotFoundError(EmoScribeError):
@@ -201,3 +241,13 @@ class CancelledError(EmoScribeError):
 
     code = "cancelled"
     http_status = 499
+
+
+def error_of(code: str, message: str, fix: str = "") -> EmoScribeError:
+    """The error with this code, as another process reported it; of the base class for a code that is not known here."""
+    kinds, found = [EmoScribeError], EmoScribeError
+    while kinds:
+        kind = kinds.pop()
+        found = kind if kind.code == code else found
+        kinds += kind.__subclasses__()
+    return found(message, fix=fix)

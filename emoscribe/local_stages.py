@@ -46,6 +46,12 @@ def load_classifier(settings: Settings) -> EmotionClassifier:
     return EmotionClassifier(folder, catalog.model_info("emotion", settings.models_dir), options)
 
 
+def check_models(settings: Settings) -> None:
+    """Whether the models that every analysis needs are there; quick. Raises ModelMissingError or ModelIntegrityError."""
+    for name in (WHISPER[settings.profile], "emotion"):
+        catalog.locate(name, settings.models_dir)
+
+
 def load_stages(settings: Settings) -> Stages:
     """All three."""
     return Stages(load_transcriber(settings), load_translator(settings), load_classifier(settings))

@@ -36,6 +36,8 @@ class Sentence:
     average_log_probability: float  # per token, <= 0
     is_suspect: bool  # from a transcript that looks invented
     has_repetition: bool  # from a transcript with a refrain or loop
+    no_speech_probability: float  # the highest of its transcripts
+    temperature: float  # of the accepted decoding, the highest of its transcripts
 
     @property
     def start_ms(self) -> int:
@@ -113,6 +115,8 @@ def _sentence(said: Sequence[_Said]) -> Sentence:
         average_log_probability=fmean(transcript.average_log_probability for transcript in transcripts),
         is_suspect=any(transcript.is_suspect for transcript in transcripts),
         has_repetition=any(transcript.has_repetition for transcript in transcripts),
+        no_speech_probability=max(transcript.no_speech_probability for transcript in transcripts),
+        temperature=max(transcript.temperature for transcript in transcripts),
     )
 
 

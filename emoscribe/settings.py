@@ -60,6 +60,50 @@ class Settings(BaseSettings):
     decoder_cpu_s: int = Field(3600, ge=1, description="CPU time of the decoding process, seconds.")
     decoder_stall_s: int = Field(60, ge=1, description="The decoding process is ended after this long without output.")
 
+    # service
+    host: str = Field("127.0.0.1", description="Address the service listens on.")
+    port: int = Field(3000, ge=1, le=65_535, description="Port the service listens on.")
+    auth: Literal["tokens", "off"] = Field(
+        "tokens", description="off: no tokens asked for; then only requests from this machine are answered."
+    )
+    tokens_file: Path | None = Field(None, description="TOML file of tokens, made by `emoscribe tokens add`.")
+    max_upload_bytes: int = Field(5 * GIB, ge=1, description="Largest upload, bytes; S3 addresses have no such limit.")
+    audio_max_duration_s: int = Field(1800, ge=1, description="Longest recording that /v1/audio answers, seconds.")
+    audio_at_once: int = Field(8, ge=1, le=256, description="Recordings that /v1/audio works on at once.")
+    runner_patience_s: float = Field(
+        120, ge=0, le=3600, description="How long bulk work waits for a runner that does not answer, seconds."
+    )
+    runner_batch_clips: int = Field(16, ge=1, le=256, description="Clips of all jobs in one Whisper batch of the service.")
+    runner_niceness: int = Field(
+        10, ge=0, le=19, description="CPU priority given up by Whisper on the CPU, so that short requests are not kept waiting."
+    )
+    otlp_endpoint: str | None = Field(None, description="Where traces go, http://host:4318/v1/traces; unset: nowhere.")
+    log_format: Literal["text", "json"] = Field("text", description="Format of the service's log.")
+
+    # jobs
+    jobs_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".local" / "share" / "emoscribe" / "jobs",
+        description="Where jobs are kept on one machine, if no bucket is named.",
+    )
+    jobs_bucket: str | None = Field(None, description="Bucket jobs are kept in; then a queue is needed too.")
+    jobs_prefix: str = Field("emoscribe/", description="Prefix of everything the service writes to that bucket.")
+    jobs_queue_url: str | None = Field(None, description="SQS queue that leads workers to jobs.")
+    jobs_dead_letter_url: str | None = Field(None, description="SQS queue that gets each failed job.")
+    jobs_tenant: str = Field("default", description="Tenant of jobs from S3 uploads, of the command line, and without tokens.")
+    s3_endpoint_url: str | None = Field(None, description="Endpoint of S3, if not AWS.")
+    sqs_endpoint_url: str | None = Field(None, description="Endpoint of SQS, if not AWS.")
+    aws_region: str | None = Field(None, description="Region of bucket and queue; unset: as boto3 finds it.")
+    s3_sources: tuple[str, ...] = Field(
+        (), description='Buckets and prefixes that may be read, as JSON: ["s3://bucket/incoming/"]. None: no S3 input.'
+    )
+    s3_uploads: str | None = Field(None, description="Uploads there become jobs, s3://bucket/prefix, told by the queue.")
+    s3_upload_formats: tuple[str, ...] = Field(("json",), description="Report formats of those jobs, as JSON.")
+    jobs_at_once: int = Field(8, ge=1, le=256, description="Jobs that one worker works on at once.")
+    job_grace_s: float = Field(20, ge=0, description="How long running jobs may go on when a worker is told to stop.")
+    job_retention_s: float = Field(30 * 86_400, ge=60, description="Ended jobs are deleted after this long, seconds.")
+    callback_secret_file: Path | None = Field(None, description="Secret that signs callbacks; unset: none are sent.")
+    callback_loopback: bool = Field(False, description="Whether callbacks to this machine are allowed; for tests.")
+
 
 def load_settings(**overrides: object) -> Settings:
     """The settings from the environment; `overrides` (from command-line flags) win, None means not given.

@@ -3,6 +3,7 @@
 `tests/unit/test_docs.py` fails when a page is not what this would write.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import typer.main
 
 from emoscribe import errors
+from emoscribe.api import create_app
 from emoscribe.cli.app import app
 from emoscribe.report.schema import render_schema
 from emoscribe.settings import Settings
@@ -29,8 +31,8 @@ def configuration() -> str:
         "|---|---|---|",
     ]
     for name, field in Settings.model_fields.items():
-        default = "~/.cache/emoscribe/models" if name == "models_dir" else field.get_default(call_default_factory=True)
-        shown = "unset" if default is None else f"`{default}`"
+        default = field.get_default(call_default_factory=True)
+        shown = "unset" if default is None else f"`{str(default).replace(str(Path.home()), '~')}`"
         rows.append(f"| `EMOSCRIBE_{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows) + "\n"
 
@@ -92,11 +94,17 @@ def analysis_schema() -> str:
     return render_schema()
 
 
+def openapi() -> str:
+    """OpenAPI document of the service."""
+    return json.dumps(create_app().openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "errors.md": error_codes,
     "cli.md": command_line,
     "analysis.schema.json": analysis_schema,
+    "openapi.json": openapi,
 }
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """`emoscribe analyse`: files in, reports out, with progress while it works and a table at the end."""
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +10,8 @@ from rich.console import Console
 
 from emoscribe.cli.progress import AnalysisProgress
 from emoscribe.cli.summary import FileResult, print_reports, print_timeline, summary_table
-from emoscribe.errors import EmoScribeError, InvalidRequestError
+from emoscribe.cli.whole_file import write_whole
+from emoscribe.errors import EmoScribeError
 from emoscribe.media import LocalSource
 from emoscribe.pipeline import AnalysisOptions, Finished, analyse
 from emoscribe.settings import load_settings
@@ -92,24 +91,6 @@ def write_reports(analysis: Analysis, stem: Path, formats: Sequence[str]) -> lis
     written = []
     for name in formats:
         path = stem.with_name(f"{stem.name}{FORMATS[name].suffix}")
-        _write_whole(path, render(analysis, name))
+        write_whole(path, render(analysis, name))
         written.append(path)
     return written
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write to a hidden sibling and rename, so that Ctrl-C never leaves half a file."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    except OSError as error:
-        raise InvalidRequestError(
-            f"Cannot write to {path.parent}: {error.strerror}.", fix="Choose another --out."
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

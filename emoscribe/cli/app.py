@@ -14,7 +14,7 @@ from rich.text import Text
 
 import emoscribe
 from emoscribe import catalog
-from emoscribe.cli import analyse, doctor, emotions, languages, models
+from emoscribe.cli import analyse, batch, doctor, emotions, jobs, languages, models, serve, tokens
 from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelError
 
 EXIT_FAILED: Final = 1
@@ -31,8 +31,14 @@ app = typer.Typer(
 )
 app.command("analyse")(analyse.command)
 app.command("emotions")(emotions.command)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.command("runner")(serve.runner)
+app.command("batch")(batch.command)
 app.command("languages")(languages.command)
 app.command("doctor")(doctor.command)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(models.app, name="models")
 
 

@@ -29,7 +29,7 @@ from emoscribe.jobs.model import (
 )
 from emoscribe.jobs.s3_events import EventRules
 from emoscribe.jobs.spool import Upload
-from emoscribe.jobs.store import JobStore, LeaseOptions
+from emoscribe.jobs.store import Backlog, JobStore, LeaseOptions
 from emoscribe.jobs.worker import Worker, WorkerOptions
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "AnalysisRun",
     "Attempt",
     "AwsOptions",
+    "Backlog",
     "CallbackOptions",
     "CallbackSender",
     "Claim",

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Final, Literal
 
 from emoscribe.errors import CallbackRefusedError, SettingsError
@@ -81,6 +82,23 @@ class CallbackSender:
             except (OSError, HTTPException):  # TimeoutError and ssl.SSLError are OSErrors
                 continue
         return None
+
+
+def read_secret(path: Path) -> bytes:
+    """The secret in a file: as it is, or in base64 behind "whsec_" as Standard Webhooks writes it.
+
+    Raises SettingsError.
+    """
+    try:
+        content = path.read_bytes().strip()
+        if not content.startswith(b"whsec_"):
+            return content
+        return base64.b64decode(content.removeprefix(b"whsec_"), validate=True)
+    except OSError as error:
+        cause = str(error.strerror)
+    except ValueError:
+        cause = "it is not base64 behind whsec_"
+    raise SettingsError(f"The callback secret cannot be read: {cause}.", fix="Check EMOSCRIBE_CALLBACK_SECRET_FILE.")
 
 
 def event_id(job: Job) -> str:

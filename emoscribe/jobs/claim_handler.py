@@ -13,6 +13,7 @@ from emoscribe.jobs.attempt import Attempt
 from emoscribe.jobs.callbacks import CallbackSender
 from emoscribe.jobs.model import Claim, Job, check_results
 from emoscribe.jobs.store import JobStore
+from emoscribe.log_format import current_job_id
 from emoscribe.pipeline import Event
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class ClaimHandler:
         """See the claim through. Never raises for what goes wrong with one job."""
         started_s = time.monotonic()
         job = attempt.claim.job
+        current_job_id.set(job.id)  # for what the thread logs
         outcome, error = self._deliver(attempt.claim) if job.is_final else self._work(attempt)
         level = logging.WARNING if error else logging.INFO
         fields = {"job_id": job.id, "outcome": outcome, "error_code": error.code if error else None}

@@ -24,7 +24,7 @@ from emoscribe.jobs.model import Claim, Job, JobPage, JobQuery, JobRequest, Loca
 from emoscribe.jobs.record import JobRecord
 from emoscribe.jobs.s3_events import EventRules, JobNote, Unusable, read_message
 from emoscribe.jobs.s3_objects import S3Objects
-from emoscribe.jobs.store import LeaseOptions
+from emoscribe.jobs.store import Backlog, LeaseOptions
 from emoscribe.types import Segment
 
 _log = logging.getLogger(__name__)
@@ -257,6 +257,10 @@ class CloudJobStore:
         return self._claims.end(claim, step, life.retry_delay_s(claim.callback_attempts))
 
     # --- upkeep ---
+
+    def backlog(self) -> Backlog:
+        """Messages that nobody has received; SQS does not tell their age, CloudWatch does."""
+        return Backlog(self._queue.waiting(), None)
 
     def sweep(self, retention_s: float) -> int:
         """Delete what is too old, and what crashes left."""

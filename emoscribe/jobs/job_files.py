@@ -30,6 +30,7 @@ class JobFiles:
         self.spool = folder / "spool"
         self._jobs = folder / "jobs"
         self._trash = folder / "trash"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in (self.spool, self._jobs, self._trash):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
 

@@ -20,6 +20,7 @@ MAX_WAIT_S: Final = 20  # of ReceiveMessage, documented
 MAX_DELAY_S: Final = 900  # of SendMessage, documented
 MAX_IN_FLIGHT_S: Final = 12 * 3600.0  # of a received message, documented; extending does not prolong it
 GIVE_BACK_AFTER_S: Final = 11.5 * 3600.0
+WAITING: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
 RENEW_AFTER_RECEIVES: Final = 5  # so that the queue's own maxReceiveCount is never reached by waiting
 
 
@@ -61,6 +62,12 @@ class JobQueue:
             receives = int(one.get("Attributes", {}).get("ApproximateReceiveCount", 1))
             return Message(one["Body"], one["ReceiptHandle"], receives)
         return None
+
+    def waiting(self) -> int:
+        """Messages that nobody has received, roughly; each leads to a job, or is an upload that will be one."""
+        with aws_errors("Counting messages in SQS"):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(WAITING))
+        return sum(int(answer.get("Attributes", {}).get(name, 0)) for name in WAITING)
 
     def hide(self, message: Message, seconds: float) -> None:
         """Nobody gets it for so long from now; 0: at once. If that fails it comes too early, which is harmless."""

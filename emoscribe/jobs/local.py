@@ -33,7 +33,8 @@ from emoscribe.jobs.model import (
 )
 from emoscribe.jobs.record import JobRecord
 from emoscribe.jobs.sqlite_records import SqliteRecords
-from emoscribe.jobs.store import LeaseOptions
+from emoscribe.jobs.store import Backlog, LeaseOptions
+from emoscribe.jobs.worker_sign import WorkerSign
 from emoscribe.types import Segment
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class LocalJobStore:
         self._clock = clock or system_clock()
         try:
             self._files = JobFiles(folder)
+            self._sign = WorkerSign(folder / "worker.lock")
             self._records = SqliteRecords(folder / "jobs.sqlite3", self._clock)
         except (OSError, sqlite3.Error) as error:
             raise JobStoreError(f"The job store in {folder} cannot be opened: {error}.") from error
@@ -61,6 +63,16 @@ class LocalJobStore:
     def close(self) -> None:
         """Let go of the file. Nothing is lost without it."""
         self._records.close()
+        self._sign.take_down()
+
+    def announce_worker(self) -> None:
+        """This process works on the jobs, as long as it lives or until `close`."""
+        self._sign.put_up()
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether any process of this machine works on the jobs."""
+        return self._sign.is_seen
 
     # --- for users ---
 
@@ -245,6 +257,13 @@ class LocalJobStore:
             yield record if record is not None and record.is_held_by(claim.token) else None
 
     # --- upkeep ---
+
+    def backlog(self) -> Backlog:
+        """What waits now."""
+        waiting, oldest = self._records.queued()
+        if oldest is None:
+            return Backlog(waiting, None)
+        return Backlog(waiting, max((self._clock.now() - oldest.job.created_at).total_seconds(), 0.0))
 
     def sweep(self, retention_s: float) -> int:
         """Delete what is too old, and what crashes left."""

@@ -165,6 +165,13 @@ class SqliteRecords:
             ).fetchall()
         return [job_id for (job_id,) in rows]
 
+    def queued(self) -> tuple[int, JobRecord | None]:
+        """How many jobs wait, and the oldest of them."""
+        with self._errors_translated(), self._lock:
+            count = self._db.execute("SELECT count(*) FROM jobs WHERE needs_worker AND state = 'queued'").fetchone()[0]
+        oldest = "SELECT record FROM jobs WHERE needs_worker AND state = 'queued' ORDER BY number LIMIT 1"
+        return count, self._one(oldest, ())
+
     def all_ids(self) -> list[str]:
         """Ids of all jobs."""
         with self._errors_translated(), self._lock:

@@ -30,6 +30,14 @@ class LeaseOptions:
     max_attempts: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits for a worker, of all tenants. In the cloud roughly, as SQS counts."""
+
+    waiting: int  # jobs, those waiting for another try included
+    oldest_s: float | None  # since the oldest of them was submitted; None: nothing waits, or not known
+
+
 class JobStore(Protocol):
     """Jobs, durably."""
 
@@ -98,6 +106,10 @@ class JobStore(Protocol):
         ...
 
     # --- upkeep ---
+
+    def backlog(self) -> Backlog:
+        """What waits now. Cheap: asked every few seconds."""
+        ...
 
     def sweep(self, retention_s: float) -> int:
         """Delete jobs that ended longer ago than `retention_s`, and what crashes left behind. Returns jobs deleted."""

@@ -42,7 +42,12 @@ class _Span:
 
 def cues_of(analysis: Analysis, track: Track) -> list[Cue]:
     """The cues of the source text or of the English, in order. Sentences without text have none."""
-    spoken = [segment for segment in analysis.segments if clean(segment.text)]
+    return cues_of_segments(analysis.segments, track)
+
+
+def cues_of_segments(segments: Iterable[Segment], track: Track) -> list[Cue]:
+    """The same for segments alone."""
+    spoken = [segment for segment in segments if clean(segment.text)]
     return [cue for segment, span in _without_overlap(spoken) for cue in _cues(segment, span, track)]
 
 

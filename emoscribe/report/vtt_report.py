@@ -1,6 +1,7 @@
 """Analysis -> WebVTT (.vtt). Text is escaped; a NOTE at the top says what the emotions mean and who found them."""
 
 import html
+from collections.abc import Iterable
 
 from emoscribe.report.cue_layout import clean
 from emoscribe.report.cues import Cue, Track, cues_of
@@ -10,8 +11,12 @@ from emoscribe.types import Analysis
 
 def render_vtt(analysis: Analysis, track: Track) -> bytes:
     """UTF-8 WebVTT. A cue is named by its segment's index, further cues of the same sentence 7.2, 7.3 and so on."""
-    cues = (_cue(cue) for cue in cues_of(analysis, track))
-    return "\n".join([f"WEBVTT\n\n{_note(analysis)}", *cues]).encode()
+    return webvtt(cues_of(analysis, track), _note(analysis))
+
+
+def webvtt(cues: Iterable[Cue], note: str = "") -> bytes:
+    """The cues as UTF-8 WebVTT; `note` is a whole NOTE block."""
+    return "\n".join([f"WEBVTT\n\n{note}" if note else "WEBVTT\n", *map(_cue, cues)]).encode()
 
 
 def _note(analysis: Analysis) -> str:

@@ -102,7 +102,7 @@ def _goes_on(before: str, text: str) -> bool:
         return False
     if unicodedata.category(text[0])[0] == "M" or not any(map(is_spoken, text)):
         return True
-    return not (_is_spaceless(before[-1]) or _is_spaceless(text[0]))
+    return not (is_spaceless(before[-1]) or is_spaceless(text[0]))
 
 
 def _opens(text: str) -> bool:
@@ -113,7 +113,8 @@ def _opens(text: str) -> bool:
     return bool(marks) and all(unicodedata.category(mark) in {"Ps", "Pi"} for mark in marks)
 
 
-def _is_spaceless(character: str) -> bool:
+def is_spaceless(character: str) -> bool:
+    """Whether it belongs to a script that puts no spaces between words."""
     return any(first <= character <= last for first, last in _NO_SPACES)
 
 

@@ -1,4 +1,4 @@
-"""Benchmarks: `python -m tests.bench` runs all; each prints a table and writes bench-output/<name>.json.
+"""Benchmarks: `python -m tests.bench [NAME...]`; each prints a table and writes bench-output/<name>.json.
 
 Speed is reported as ratios within one run on one machine; these are not tests and assert nothing.
 """

@@ -76,7 +76,7 @@ function figures(model, actions) {
     most.count > 0
       ? figure(
           [emotionIcon(most.emotion), emotionName(most.emotion)],
-          `is expressed most, in ${percent(most.share)} of the speech`,
+          `is the main emotion, in ${percent(most.share)} of the speech`,
         )
       : figure([emotionIcon("neutral"), "Neutral"], "is all that is expressed"),
     figure(

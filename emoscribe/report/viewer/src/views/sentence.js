@@ -76,6 +76,7 @@ export function scoresView(one, model) {
     `${preciseClock(one.startMs)} to ${preciseClock(one.endMs)}`,
     `${languageName(segment.language)}, ${percent(segment.language_probability)} sure`,
     `words ${percent(segment.transcript_confidence)} sure`,
+    segment.emotion && one.label !== NONE ? `label ${percent(segment.emotion.confidence)} sure` : "",
     ENGINES[segment.translation_engine] ?? `translated by ${segment.translation_engine}`,
   ];
   return h(
@@ -84,7 +85,13 @@ export function scoresView(one, model) {
     segment.emotion && one.label !== NONE
       ? scoreList(segment.emotion.scores)
       : h("p", {}, "No emotion is given, because the text looks invented or could not be classified."),
-    h("p", { class: "hint" }, facts.join(" · "), " · ", h("a", { href: `#s=${one.at}` }, "Link to this sentence")),
+    h(
+      "p",
+      { class: "hint" },
+      facts.filter(Boolean).join(" · "),
+      " · ",
+      h("a", { href: `#s=${one.at}` }, "Link to this sentence"),
+    ),
   );
 }
 

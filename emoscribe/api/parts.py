@@ -1,0 +1,31 @@
+"""What the API works with. It exists when the service starts, later than the application itself."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from emoscribe.job_setup import Submissions
+from emoscribe.jobs import JobStore
+from emoscribe.settings import Settings
+from emoscribe.stages import Stages
+from emoscribe.tokens import TokenFile
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """Set once as `app.state.parts`. The methods of store, submissions and stages block: call them in threads."""
+
+    settings: Settings
+    store: JobStore
+    submissions: Submissions
+    stages: Stages
+    tokens: TokenFile | None = None  # None: no token is known
+
+
+def _get_parts(request: Request) -> ApiParts:
+    parts: ApiParts = request.app.state.parts
+    return parts
+
+
+Parts = Annotated[ApiParts, Depends(_get_parts)]

@@ -1,0 +1,32 @@
+"""The emotion classifier as a service."""
+
+from typing import Any
+
+import bentoml
+
+from emoscribe.local_stages import load_classifier
+from runners.serving import begin, runner_options
+from runners.wire import Item, pack_outcomes
+
+
+@bentoml.service(**runner_options("Classifier"))
+class Classifier:
+    """ONNX Runtime, GPU if there is one."""
+
+    def __init__(self) -> None:
+        self.stage = load_classifier(begin("Classifier"))
+
+    @bentoml.api
+    def describe(self) -> dict[str, Any]:
+        """Models."""
+        return {"models": [model.model_dump() for model in self.stage.models]}
+
+    @bentoml.api
+    def classify(self, texts: list[str]) -> list[Item]:
+        """For somebody who waits."""
+        return pack_outcomes(self.stage.classify(texts))
+
+    @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=600_000)
+    def classify_bulk(self, texts: list[str]) -> list[Item]:
+        """For jobs."""
+        return pack_outcomes(self.stage.classify(texts))

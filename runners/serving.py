@@ -1,0 +1,75 @@
+"""What all our BentoML services have in common: their options and their first steps."""
+
+import logging
+import os
+import threading
+from typing import Any, Final
+
+from emoscribe import catalog
+from emoscribe.jobs import Worker
+from emoscribe.log_format import configure_logging
+from emoscribe.settings import Settings, load_settings
+
+_log = logging.getLogger(__name__)
+
+CALL_TIMEOUT_S: Final = 1800  # waiting behind other batches included; work that is longer runs as a job
+
+# BentoML closes a caller's session after 100 calls or 300 s, and with it the calls that are under way (#5540)
+KEEP_CONNECTIONS: Final = {"max_requests": 10**9, "max_age": 1e9}
+
+
+def runner_options(name: str) -> dict[str, Any]:
+    """For `bentoml.service(**...)`: one process with one model, which nobody but our own processes may reach."""
+    return {
+        "name": name,
+        "workers": 1,
+        "threads": 4,  # the model itself is used by one at a time; the others wait, and tell how they are
+        "traffic": {"timeout": CALL_TIMEOUT_S},
+        "runner_connection": KEEP_CONNECTIONS,
+        **tracing_options(),
+    }
+
+
+def tracing_options() -> dict[str, Any]:
+    """Traces go to an OTLP collector, if one is named."""
+    endpoint = load_settings().otlp_endpoint
+    if endpoint is None:
+        return {}
+    exporter = {"protocol": "http", "endpoint": endpoint, "http": {"headers": {}}}
+    return {"tracing": {"exporter_type": "otlp", "sample_rate": 1.0, "otlp": exporter}}
+
+
+def begin(service: str) -> Settings:
+    """The first step of every service: settings, logs, no downloads."""
+    settings = load_settings()
+    configure_logging(settings)
+    catalog.forbid_downloads()
+    _log.info("%s starts", service)
+    return settings
+
+
+def yield_to_others(service: str, niceness: int) -> None:
+    """Lower the CPU priority of this process, if nothing but this service runs in it."""
+    from bentoml import server_context
+
+    if server_context.service_name == service and niceness:
+        os.nice(niceness)
+
+
+class WorkerThread:
+    """A worker at work in the background of its service."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._thread = threading.Thread(target=worker.run_forever, name="batch-worker")
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """False: it has ended, for whatever reason."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Returns when the last job has ended or was given back."""
+        self.worker.stop()
+        self._thread.join()

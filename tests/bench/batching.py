@@ -1,0 +1,118 @@
+"""Many short recordings at once against the same one after the other, through the worker and its runners.
+
+    python -m tests.bench.batching [--recordings 32] [--rounds 2]
+
+The same processes, models and threads; only EMOSCRIBE_JOBS_AT_ONCE differs. Goals: at least 1.5 times the throughput,
+more than 4 clips in a forward pass on average.
+"""
+
+import argparse
+import re
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import soundfile
+
+from emoscribe.cli.serve import RUNNERS
+from emoscribe.job_setup import Asked, Submissions, open_store
+from emoscribe.jobs import JobOptions
+from emoscribe.settings import load_settings
+from tests.bench.output import save
+from tests.conftest import ROOT
+from tests.service_processes import ServiceProcess
+
+SECONDS = (6, 14)  # length of the shortest and of the longest
+LONGFORM = ROOT.parent / "shared" / "data" / "speech" / "longform"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recordings", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--at-once", type=int, default=load_settings().jobs_at_once)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        recordings, seconds = cut(Path(folder), asked.recordings)
+        rounds: dict[int, list[dict[str, float]]] = {1: [], asked.at_once: []}
+        for number in range(asked.rounds):
+            for at_once, measured in rounds.items():
+                measured.append(_round(Path(folder) / f"{number}-{at_once}", recordings, at_once))
+                print(f"{at_once} at once: {measured[-1]}", flush=True)
+    single, many = (median(one["wall_s"] for one in measured) for measured in rounds.values())
+    report: dict[str, Any] = {"recordings": len(recordings), "audio_s": seconds, "rounds": rounds}
+    report["throughput_ratio"] = single / many
+    report["mean_batch_clips"] = median(one["mean_batch_clips"] for one in rounds[asked.at_once])
+    print(f"{len(recordings)} recordings, {seconds:.0f} s: {seconds / single:.1f} and {seconds / many:.1f} x real time")
+    print(f"throughput ratio {single / many:.2f}, mean batch {report['mean_batch_clips']:.1f} clips")
+    save("batching", report)
+
+
+def cut(folder: Path, count: int) -> tuple[list[Path], float]:
+    """Short recordings, no two alike, from the long ones; and their length in seconds."""
+    sounds = [soundfile.read(LONGFORM / name, dtype="float32") for name in ("pt-adam.ogg", "en-brian.ogg")]
+    paths, total_s, place_s = [], 0.0, 0
+    for number in range(count):
+        samples, rate = sounds[number % 2]
+        length_s = SECONDS[0] + number % (SECONDS[1] - SECONDS[0] + 1)
+        if number % 2 == 0:
+            place_s += SECONDS[1]
+        paths.append(folder / f"short-{number}.flac")
+        soundfile.write(paths[-1], samples[place_s * rate : (place_s + length_s) * rate], rate)
+        total_s += length_s
+    return paths, total_s
+
+
+def _round(folder: Path, recordings: list[Path], at_once: int) -> dict[str, float]:
+    folder.mkdir()
+    settings = load_settings(jobs_dir=folder / "jobs")
+    store = open_store(settings)
+    submissions = Submissions(settings, store)
+    with ServiceProcess(["worker"], folder, {"EMOSCRIBE_JOBS_AT_ONCE": str(at_once)}) as worker:
+        options = JobOptions(language="en")  # another job than below, for warming up
+        _wait(store, [store.submit(submissions.from_path(recordings[0], Asked(options, "default"))).id])
+        clips, passes = _batches(worker)
+        cpu_s = _cpu_seconds(worker)
+        start = time.perf_counter()
+        asked = Asked(JobOptions(), "default")
+        _wait(store, [store.submit(submissions.from_path(path, asked)).id for path in recordings])
+        wall_s = time.perf_counter() - start
+        all_clips, all_passes = _batches(worker)
+        used_s = {name: seconds - cpu_s[name] for name, seconds in _cpu_seconds(worker).items()}
+    return {"wall_s": wall_s, "mean_batch_clips": (all_clips - clips) / (all_passes - passes)} | used_s
+
+
+def _cpu_seconds(worker: ServiceProcess) -> dict[str, float]:
+    """CPU time so far, by service; the decoders are children that have ended."""
+    used = {}
+    for name in ("BatchWorker", *RUNNERS):
+        times = worker.processes(f"--service-name {name}")[0].cpu_times()
+        used[f"{name.lower()}_cpu_s"] = times.user + times.system
+        if name == "BatchWorker":
+            used["decoders_cpu_s"] = times.children_user + times.children_system
+    return used
+
+
+def _wait(store: Any, jobs: list[str]) -> None:
+    waiting = set(jobs)
+    while waiting:
+        time.sleep(0.1)
+        ended = [job for job in (store.get("default", one) for one in waiting) if job.is_final]
+        assert all(job.state == "done" for job in ended), ended
+        waiting -= {job.id for job in ended}
+
+
+def _batches(worker: ServiceProcess) -> tuple[float, float]:
+    """Clips and forward passes so far."""
+    metrics = worker.get("/metrics")
+    numbers = [
+        re.findall(rf'emoscribe_transcriber_batch_clips_{what}{{task="transcribe"}} (\S+)', metrics)
+        for what in ("sum", "count")
+    ]
+    return float(numbers[0][0]), float(numbers[1][0])
+
+
+if __name__ == "__main__":
+    main()
