@@ -4,13 +4,13 @@ The API, the command line and S3 events all make their requests through `Submiss
 so the same recording with the same options is the same job, whichever way it came in.
 """
 
+import stat
 import threading
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from emoscribe.errors import InvalidRequestError, MediaLimitError, SettingsError
+from emoscribe.errors import InvalidRequestError, MediaLimitError, MediaNotFoundError, SettingsError
 from emoscribe.jobs import (
     AnalysisRun,
     AwsOptions,
@@ -173,7 +173,7 @@ class Submissions:
 
         Raises MediaNotFoundError, MediaLimitError, and what `RequestRules.request` raises.
         """
-        _check_size(path, self._settings.max_source_bytes)
+        _check_file(path, self._settings.max_source_bytes)
         return self._rules.request(local_file(path), asked)
 
     def from_s3(self, address: str, asked: Asked) -> JobRequest:
@@ -217,12 +217,19 @@ def _private_spool(settings: Settings) -> PrivateSpool:
         ) from None
 
 
-def _check_size(path: Path, max_bytes: int) -> None:
-    """Before hours are spent on hashing it. A file that is not there is told elsewhere."""
-    size = path.stat().st_size if path.is_file() else 0
-    if size > max_bytes:
+def _check_file(path: Path, max_bytes: int) -> None:
+    """Before hours are spent on hashing it, or for ever on waiting for a pipe."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        cause = error.strerror if isinstance(error, OSError) else "no file has this name"
+        raise MediaNotFoundError(f"{path.name} cannot be read: {cause}.", fix="Check its path.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaNotFoundError(f"{path.name} is not a file.", fix="Give a recording.")
+    if status.st_size > max_bytes:
         raise MediaLimitError(
-            f"{path.name} has {size} bytes, the limit is {max_bytes}.", fix="Raise EMOSCRIBE_MAX_SOURCE_BYTES."
+            f"{path.name} has {status.st_size} bytes, the limit is {max_bytes}.",
+            fix="Raise EMOSCRIBE_MAX_SOURCE_BYTES.",
         )
 
 
@@ -238,19 +245,18 @@ def analysis_run(settings: Settings, stages: Stages) -> AnalysisRun:
     )
 
 
-@dataclass(slots=True, weakref_slot=True)
 class _SourceOpener:
-    """Opens files, and objects once the first one comes."""
+    """Opens files, and objects with a client that is made when the first one comes."""
 
-    settings: Settings
-    _client: list[Any] = field(default_factory=list)
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _s3(self) -> Any:
+        return s3_client(self._settings)
 
     def __call__(self, claim: Claim) -> Source:
-        if isinstance(claim.media, Path):
-            return open_claimed_file(claim)
-        if not self._client:  # two threads may both make one: no harm
-            self._client.append(s3_client(self.settings))
-        return open_from_s3(self._client[0])(claim)
+        return open_claimed_file(claim) if isinstance(claim.media, Path) else open_from_s3(self._s3)(claim)
 
 
 def make_worker(settings: Settings, store: JobStore, stages: Stages, observe: Observer | None = None) -> Worker:

@@ -18,7 +18,7 @@ from emoscribe.pipeline import Progress, SegmentReady
 from tests.job_cases import result_set, segment, upload
 
 CONTENT, OTHER_CONTENT = b"the recording", b"another recording"
-LEASE = LeaseOptions(lease_s=60, max_attempts=3)
+LEASE = LeaseOptions(lease_s=60, max_attempts=3, max_losses=3)
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "open"}
 
 

@@ -1,7 +1,7 @@
 """OpenAI's audio API: transcriptions and translations that its clients understand, answered at once, kept nowhere."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final, TypeVar
@@ -18,8 +18,8 @@ from emoscribe.api.audio_fields import (
     parse_fields,
 )
 from emoscribe.api.audio_formats import answer, delta_event, done_event
-from emoscribe.api.audio_stream import Check, EventStream, in_place, while_connected
-from emoscribe.api.audio_transcript import SpokenText, TranscriptOptions, Utterance, transcribe
+from emoscribe.api.audio_stream import Check, Events, EventStream, in_place, while_connected
+from emoscribe.api.audio_transcript import SpokenText, Transcript, TranscriptOptions, transcribe
 from emoscribe.api.auth import TextUser
 from emoscribe.api.parts import ApiParts, Parts
 from emoscribe.api.problem_docs import problems
@@ -32,7 +32,6 @@ from emoscribe.settings import Settings
 
 STREAM_BATCH_CLIPS: Final = 2  # a stream tells of a minute of speech at a time
 
-Transcript = Iterator[Utterance | SpokenText]
 Fields = TypeVar("Fields", bound=AudioFields)
 
 router = APIRouter(prefix="/v1/audio", tags=["openai"])
@@ -100,7 +99,7 @@ async def create_transcription(
         return answer(spoken, fields.response_format, fields.timestamp_granularities)
     hearing = replace(options.hearing, clips_per_batch=min(options.hearing.clips_per_batch, STREAM_BATCH_CLIPS))
     make = partial(transcribe, source, parts.stages, replace(options, hearing=hearing))
-    return EventStream(request, places, lambda check: map(_event, make(check)))
+    return EventStream(request, places, partial(_events, make))
 
 
 @router.post(
@@ -144,5 +143,7 @@ async def _spoken(request: Request, places: CapacityLimiter, make: Callable[[Che
     return await while_connected(request.receive, lambda: in_place(places, work))
 
 
-def _event(part: Utterance | SpokenText) -> dict[str, Any]:
-    return done_event(part) if isinstance(part, SpokenText) else delta_event(part)
+def _events(make: Callable[[Check], Transcript], check: Check) -> Events:
+    with closing(make(check)) as parts:
+        for part in parts:
+            yield done_event(part) if isinstance(part, SpokenText) else delta_event(part)

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import closing
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from emoscribe.errors import CancelledError, EmoScribeError, RunnerUnavailableEr
 
 Result = TypeVar("Result")
 Check = Callable[[], None]
+Events = Generator[Mapping[str, Any], None, None]
 
 _log = logging.getLogger(__name__)
 
@@ -74,9 +76,7 @@ async def in_place(places: CapacityLimiter, work: Callable[[Check], Result]) -> 
 class EventStream(Response):
     """Server-sent events, made in a thread. Until the first is ready an error is still a problem with its status."""
 
-    def __init__(
-        self, request: Request, places: CapacityLimiter, events: Callable[[Check], Iterator[Mapping[str, Any]]]
-    ) -> None:
+    def __init__(self, request: Request, places: CapacityLimiter, events: Callable[[Check], Events]) -> None:
         super().__init__()
         self._request = request
         self._places = places
@@ -104,8 +104,9 @@ class EventStream(Response):
             await problem_response(self._request, problem)(scope, receive, send)
 
     def _work(self, check: Check, send: Send) -> None:
-        for event in self._events(check):
-            from_thread.run(self._send, send, event)
+        with closing(self._events(check)) as events:
+            for event in events:
+                from_thread.run(self._send, send, event)
 
     async def _send(self, send: Send, event: Mapping[str, Any]) -> None:
         if not self._has_begun:

@@ -1,6 +1,6 @@
 """A recording to text that is answered at once: heard, put into English if wanted, not classified and not kept."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from emoscribe.audio import AudioInfo, AudioStream
@@ -53,9 +53,10 @@ class SpokenText:
         return "".join(one.gap + one.text for one in self.utterances)
 
 
-def transcribe(
-    source: Source, stages: Stages, options: TranscriptOptions, check: Check
-) -> Iterator[Utterance | SpokenText]:
+Transcript = Generator[Utterance | SpokenText, None, None]
+
+
+def transcribe(source: Source, stages: Stages, options: TranscriptOptions, check: Check) -> Transcript:
     """The sentences in order, as they are ready, then everything. `check` is called every few seconds of sound.
 
     Raises MediaError for a recording that cannot be read or is too long and, where every clip or every translation
@@ -72,7 +73,7 @@ def transcribe(
         yield from _listen(_Watched(audio, options, check), stages, options)
 
 
-def _listen(audio: "_Watched", stages: Stages, options: TranscriptOptions) -> Iterator[Utterance | SpokenText]:
+def _listen(audio: "_Watched", stages: Stages, options: TranscriptOptions) -> Transcript:
     listener = Listener(audio, stages.transcriber, options.hearing)
     writer = _Writer(stages, to_english=options.to_english)
     for clips in listener.batches():

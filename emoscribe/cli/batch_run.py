@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from emoscribe.jobs import ANALYSIS_FILE, Job, JobFailure, JobState, JobStore
 
 THREADS: Final = 8  # requests to S3 at once
 LOOKED_AT_ONCE: Final = 32  # of the jobs next in line, and as many of the others in turn, at each look
+TAKEN_AT_ONCE: Final = 50  # of what the threads have done, before anything is shown
 LOOKS_THAT_MAY_FAIL: Final = 60  # one after the other, while the store does not answer
 
 State = Literal["new"] | JobState
@@ -118,19 +120,18 @@ class BatchRun:
         future.add_done_callback(lambda done: self._finished.put((entry, done)))
 
     def _take_finished(self) -> list[Entry]:
-        """What the threads have done, waiting a little for it."""
+        """What the threads have done, waiting a moment if they have done nothing."""
         settled: list[Entry] = []
-        give_up_s = time.monotonic() + self._options.look_every_s
-        while (remaining_s := give_up_s - time.monotonic()) > 0:
-            try:
-                entry, done = self._finished.get(timeout=remaining_s)
-            except Empty:
-                break
-            self._in_pool -= 1
-            done.result()
-            settled += self._sort(entry)
-            if not self._in_pool and not self._open:
-                break
+        wait_s = self._options.look_every_s
+        with suppress(Empty):
+            for _ in range(TAKEN_AT_ONCE):
+                if self.is_over:
+                    break
+                entry, done = self._finished.get(timeout=wait_s)
+                wait_s = 0.0
+                self._in_pool -= 1
+                done.result()
+                settled += self._sort(entry)
         return settled
 
     def _sort(self, entry: Entry) -> list[Entry]:

@@ -109,11 +109,11 @@ def print_summary(entries: Sequence[Entry], console: Console, seconds: float) ->
 
 
 def _print_speed(entries: Sequence[Entry], console: Console, seconds: float) -> None:
-    if all(entry.had_ended for entry in entries):
-        return
     now_ms = sum(entry.audio_ms or 0 for entry in entries if not entry.had_ended)
-    speed = f", {now_ms / 1000 / seconds:.1f} times real time" if now_ms and seconds else ""
-    console.print(f"{clock(int(seconds * 1000))} for {clock(now_ms)} of sound in this run{speed}.", highlight=False)
+    if now_ms:
+        speed = now_ms / 1000 / max(seconds, 0.001)
+        line = f"{clock(now_ms)} of sound in {clock(int(seconds * 1000))}, {speed:.1f} times real time."
+        console.print(line, highlight=False)
 
 
 def _print_errors(entries: Sequence[Entry], console: Console) -> None:

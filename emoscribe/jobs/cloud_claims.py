@@ -104,7 +104,7 @@ class CloudClaims:
                 self._settle(note, version.document.life, tuple(sorted(results)))
                 return None
             cloud.files.erase_segments(folder)
-        if ended := life.lost(record, cloud.lease.max_attempts, cloud.clock.now()):
+        if ended := life.lost(record, cloud.lease.max_losses, cloud.clock.now()):
             self._write(note, version, ended, to_bury=True)
             return None
         taken = life.claimed(record, uuid4().hex, cloud.clock.now())

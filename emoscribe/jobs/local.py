@@ -174,7 +174,7 @@ class LocalJobStore:
             if names:  # its worker died between publishing and saying so
                 ended: JobRecord | None = life.done(found, names, self._clock.now())
             else:
-                ended = life.lost(found, self._options.max_attempts, self._clock.now())
+                ended = life.lost(found, self._options.max_losses, self._clock.now())
             self._files.tidy(found.job.id)
             if ended is None:
                 record = life.claimed(found, uuid4().hex, self._clock.now())

@@ -30,6 +30,7 @@ class JobRecord(BaseModel):
     request: JobRequest
     token: str = ""  # of the claim that holds the job; "": nobody
     callback_attempts: int = 0
+    failures: int = 0  # attempts that ended with an error; the others ended with their worker
 
     @property
     def needs_worker(self) -> bool:
@@ -90,7 +91,8 @@ def cancelled(record: JobRecord, now: datetime) -> JobRecord:
 
 def set_back(record: JobRecord, error: EmoScribeError) -> JobRecord:
     """Failed, to be tried again; the error of the last attempt stays visible."""
-    return _next(record, "", state="queued", error=JobFailure.of(error))
+    queued = _next(record, "", state="queued", error=JobFailure.of(error))
+    return queued.model_copy(update={"failures": record.failures + 1})
 
 
 def given_back(record: JobRecord) -> JobRecord:
@@ -104,17 +106,18 @@ def attempt_failed(
     record: JobRecord, error: EmoScribeError, *, retry: bool, max_attempts: int, now: datetime
 ) -> JobRecord:
     """Tried again, if that may help and attempts are left; else failed for good."""
-    if retry and record.job.attempts < max_attempts:
+    if retry and record.failures + 1 < max_attempts:
         return set_back(record, error)
     return failed(record, error, now)
 
 
-def lost(record: JobRecord, max_attempts: int, now: datetime) -> JobRecord | None:
+def lost(record: JobRecord, max_losses: int, now: datetime) -> JobRecord | None:
     """What becomes of a job whose worker has vanished for the last time; None: it may be tried again."""
-    if record.job.state != "running" or record.job.attempts < max_attempts:
+    losses = record.job.attempts - record.failures
+    if record.job.state != "running" or losses < max_losses:
         return None
     error = WorkerLostError(
-        f"The worker vanished in each of {record.job.attempts} attempts.",
+        f"The worker vanished in {losses} attempts.",
         fix="See the worker's log; the recording may need more memory or time than the worker has. Then retry the job.",
     )
     return failed(record, error, now)

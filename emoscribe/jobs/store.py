@@ -27,7 +27,8 @@ class LeaseOptions:
     """When a silent worker loses its job, and how often a job may be tried."""
 
     lease_s: float = 30.0  # heartbeats must come at least this often
-    max_attempts: int = 3
+    max_attempts: int = 3  # that end with an error
+    max_losses: int = 10  # attempts whose worker vanished: more, because what kills workers is rarely the job
 
 
 @dataclass(frozen=True, slots=True)

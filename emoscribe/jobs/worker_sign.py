@@ -11,15 +11,13 @@ class WorkerSign:
     """Put up by any number of workers at once."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError if the file cannot be made."""
-        self._path = path
+        self._path = path  # made by the first worker
         self._take_down: Callable[[], object] | None = None
-        path.touch(mode=0o600)
 
     def put_up(self) -> None:
-        """A worker lives in this process."""
+        """A worker lives in this process. Raises OSError if the file cannot be made."""
         if self._take_down is None:
-            lock = os.open(self._path, os.O_RDONLY)
+            lock = os.open(self._path, os.O_RDONLY | os.O_CREAT, 0o600)
             fcntl.flock(lock, fcntl.LOCK_SH)
             self._take_down = weakref.finalize(self, os.close, lock)
 
@@ -32,9 +30,11 @@ class WorkerSign:
     @property
     def is_seen(self) -> bool:
         """Whether any process, this one included, has put it up."""
-        with self._path.open("rb") as probe:
-            try:
+        try:
+            with self._path.open("rb") as probe:
                 fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return True
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
         return False

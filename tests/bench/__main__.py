@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-HELPERS = {"__init__", "__main__", "output"}
+HELPERS = {"__init__", "__main__", "output", "short_recordings"}
 
 
 def main() -> int:

@@ -14,18 +14,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import soundfile
-
 from emoscribe.cli.serve import RUNNERS
 from emoscribe.job_setup import Asked, Submissions, open_store
 from emoscribe.jobs import JobOptions
 from emoscribe.settings import load_settings
 from tests.bench.output import save
-from tests.conftest import ROOT
+from tests.bench.short_recordings import cut
 from tests.service_processes import ServiceProcess
 
-SECONDS = (6, 14)  # length of the shortest and of the longest
-LONGFORM = ROOT.parent / "shared" / "data" / "speech" / "longform"
+SECONDS = range(6, 15)  # how long the recordings are
 
 
 def main() -> None:
@@ -35,7 +32,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=load_settings().jobs_at_once)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        recordings, seconds = cut(Path(folder), asked.recordings)
+        recordings, seconds = cut(Path(folder), asked.recordings, SECONDS)
         rounds: dict[int, list[dict[str, float]]] = {1: [], asked.at_once: []}
         for number in range(asked.rounds):
             for at_once, measured in rounds.items():
@@ -48,21 +45,6 @@ def main() -> None:
     print(f"{len(recordings)} recordings, {seconds:.0f} s: {seconds / single:.1f} and {seconds / many:.1f} x real time")
     print(f"throughput ratio {single / many:.2f}, mean batch {report['mean_batch_clips']:.1f} clips")
     save("batching", report)
-
-
-def cut(folder: Path, count: int) -> tuple[list[Path], float]:
-    """Short recordings, no two alike, from the long ones; and their length in seconds."""
-    sounds = [soundfile.read(LONGFORM / name, dtype="float32") for name in ("pt-adam.ogg", "en-brian.ogg")]
-    paths, total_s, place_s = [], 0.0, 0
-    for number in range(count):
-        samples, rate = sounds[number % 2]
-        length_s = SECONDS[0] + number % (SECONDS[1] - SECONDS[0] + 1)
-        if number % 2 == 0:
-            place_s += SECONDS[1]
-        paths.append(folder / f"short-{number}.flac")
-        soundfile.write(paths[-1], samples[place_s * rate : (place_s + length_s) * rate], rate)
-        total_s += length_s
-    return paths, total_s
 
 
 def _round(folder: Path, recordings: list[Path], at_once: int) -> dict[str, float]:

@@ -2,13 +2,14 @@
 
     python -m tests.bench.invented_text [--debian FOLDER] [--show]
 
-The limits in `emoscribe/whisper/invention.py` were chosen on tests/sounds.py with its own seeds and on FLEURS. Here:
+The limits in `emoscribe/whisper/invention.py` were chosen on tests/sounds.py with its own seeds and on real speech.
+Here:
 - the same kinds of sound with other seeds, lengths, speeds, voices, and two at once;
 - real sounds, real music, and short real prompts and single words in seven languages, from Debian packages:
   apt-get download asterisk-core-sounds-{en,es,fr,it,ru}-g722 asterisk-core-sounds-{en,es,fr,it,ru} ktuberling-data \
       asterisk-moh-opsound-g722 frozen-bubble-data sound-theme-freedesktop tuxpaint-stamps-default wesnoth-1.16-data
   for deb in *.deb; do dpkg -x $deb FOLDER; done
-- stretches of the long recordings and fixtures between two silences, 0.5 to 5 s.
+- stretches of the long recordings and fixtures between two silences, 0.5 to 5 s (not held out for certain).
 
 Each sound goes through speech detection and the transcriber, as in the pipeline, and ("alone") straight to the
 transcriber, which is harder. A sound is believed if it has words that are not suspect.

@@ -9,7 +9,7 @@ from emoscribe.jobs import Claim, Job, JobRequest, JobStore, LeaseOptions, Local
 from emoscribe.jobs.lease_clock import LeaseClock
 from tests.job_cases import upload
 
-LEASE = LeaseOptions(lease_s=60, max_attempts=3)
+LEASE = LeaseOptions(lease_s=60, max_attempts=3, max_losses=4)
 
 
 class Backend(ABC):

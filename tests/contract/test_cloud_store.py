@@ -35,6 +35,7 @@ ACTIONS = {
     "DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
     "ListObjectsV2": {"s3:ListBucket"},
     "ListObjectVersions": {"s3:ListBucketVersions"},
+    "GetQueueAttributes": {"sqs:GetQueueAttributes"},
     "SendMessage": {"sqs:SendMessage"},
     "ReceiveMessage": {"sqs:ReceiveMessage"},
     "DeleteMessage": {"sqs:DeleteMessage"},
@@ -379,6 +380,7 @@ def test_the_documented_permissions_are_the_needed_ones(backend: CloudBackend, a
     backend.store.read_result("default", job.id, "analysis.json")
     backend.store.list(JobQuery())
     backend.store.sweep(retention_s=10**6)
+    backend.store.backlog()
     backend.store.delete("default", job.id)
     used = {action for name in requests.counted() for action in ACTIONS[name]}
     documented = set(re.findall(r'"((?:s3|sqs):\w+)"', (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")))

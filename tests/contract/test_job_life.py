@@ -174,14 +174,14 @@ def test_a_late_worker_that_nobody_replaced_may_still_finish(backend: Backend) -
 
 def test_a_job_whose_workers_vanish_fails_in_the_end(backend: Backend) -> None:
     job = backend.submit(**CALLBACK)
-    for attempt in range(1, LEASE.max_attempts + 1):
+    for attempt in range(1, LEASE.max_losses + 1):
         assert backend.claim().job.attempts == attempt
         backend.pass_time(LEASE.lease_s + 1)
     callback = backend.claim()
     assert callback.job.state == "failed"
     seen = backend.store.get("default", job.id)
     assert seen.error is not None
-    assert (seen.state, seen.error.code, seen.attempts) == ("failed", "worker_lost", LEASE.max_attempts)
+    assert (seen.state, seen.error.code, seen.attempts) == ("failed", "worker_lost", LEASE.max_losses)
     assert backend.leftovers() == []
 
 
@@ -218,6 +218,18 @@ def test_other_failures_are_tried_again_after_a_while_a_bounded_number_of_times(
         assert seen.state == ("queued" if attempt < LEASE.max_attempts else "failed")
         backend.pass_time(120)
     assert backend.maybe_claim() is None
+
+
+def test_workers_that_vanish_leave_the_tries_of_a_failing_job(backend: Backend) -> None:
+    job = backend.submit()
+    for _ in range(LEASE.max_losses - 1):
+        backend.claim()
+        backend.pass_time(LEASE.lease_s + 1)
+    for attempt in range(1, LEASE.max_attempts + 1):
+        assert backend.store.fail(backend.claim(), ModelMissingError("No model."), retry=True)
+        state = backend.store.get("default", job.id).state
+        assert state == ("queued" if attempt < LEASE.max_attempts else "failed")
+        backend.pass_time(700)
 
 
 def test_success_clears_the_error_of_earlier_attempts(backend: Backend) -> None:

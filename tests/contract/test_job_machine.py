@@ -87,7 +87,7 @@ class JobMachine(RuleBasedStateMachine):
         if claim is None:
             return
         assert claim.job.id not in self.alive, "claimed twice"
-        assert claim.job.attempts <= LEASE.max_attempts
+        assert claim.job.attempts < LEASE.max_attempts + LEASE.max_losses
         self.claims.append(claim)
         self.alive[claim.job.id] = claim
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -137,11 +138,13 @@ def test_what_cannot_be_is_refused(
         Submissions(settings, store).from_path(CLIP, asked(**bad))
 
 
-def test_files_that_are_missing_or_too_large_are_refused(settings: Settings, store: LocalJobStore) -> None:
-    with pytest.raises(MediaNotFoundError):
-        Submissions(settings, store).from_path(CLIP.with_name("nothing.ogg"), asked())
-    with pytest.raises(MediaNotFoundError):
-        Submissions(settings, store).from_path(CLIP.parent, asked())
+def test_files_that_are_missing_or_too_large_are_refused(
+    settings: Settings, store: LocalJobStore, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (CLIP.parent / "nothing.ogg", CLIP.parent, tmp_path / "pipe.mp4", Path("a\0.mp4"), Path("x" * 300)):
+        with pytest.raises(MediaNotFoundError):
+            Submissions(settings, store).from_path(path, asked())
     with pytest.raises(MediaLimitError):
         Submissions(changed(settings, max_source_bytes=1000), store).from_path(CLIP, asked())
 
