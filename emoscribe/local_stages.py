@@ -47,7 +47,7 @@ def load_classifier(settings: Settings) -> EmotionClassifier:
 
 
 def check_models(settings: Settings) -> None:
-    """Whether the models that every analysis needs are there; quick. Raises ModelMissingError or ModelIntegrityError."""
+    """Whether the models that every analysis needs are there. Raises ModelMissingError or ModelIntegrityError."""
     for name in (WHISPER[settings.profile], "emotion"):
         catalog.locate(name, settings.models_dir)
 

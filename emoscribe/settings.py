@@ -73,9 +73,14 @@ class Settings(BaseSettings):
     runner_patience_s: float = Field(
         120, ge=0, le=3600, description="How long bulk work waits for a runner that does not answer, seconds."
     )
-    runner_batch_clips: int = Field(16, ge=1, le=256, description="Clips of all jobs in one Whisper batch of the service.")
+    runner_batch_clips: int = Field(
+        16, ge=1, le=256, description="Clips of all jobs in one Whisper batch of the service."
+    )
     runner_niceness: int = Field(
-        10, ge=0, le=19, description="CPU priority given up by Whisper on the CPU, so that short requests are not kept waiting."
+        10,
+        ge=0,
+        le=19,
+        description="CPU priority that Whisper on the CPU gives up for short requests.",
     )
     otlp_endpoint: str | None = Field(None, description="Where traces go, http://host:4318/v1/traces; unset: nowhere.")
     log_format: Literal["text", "json"] = Field("text", description="Format of the service's log.")
@@ -89,14 +94,16 @@ class Settings(BaseSettings):
     jobs_prefix: str = Field("emoscribe/", description="Prefix of everything the service writes to that bucket.")
     jobs_queue_url: str | None = Field(None, description="SQS queue that leads workers to jobs.")
     jobs_dead_letter_url: str | None = Field(None, description="SQS queue that gets each failed job.")
-    jobs_tenant: str = Field("default", description="Tenant of jobs from S3 uploads, of the command line, and without tokens.")
+    jobs_tenant: str = Field(
+        "default", description="Tenant of S3 uploads, the command line, and callers without tokens."
+    )
     s3_endpoint_url: str | None = Field(None, description="Endpoint of S3, if not AWS.")
     sqs_endpoint_url: str | None = Field(None, description="Endpoint of SQS, if not AWS.")
     aws_region: str | None = Field(None, description="Region of bucket and queue; unset: as boto3 finds it.")
     s3_sources: tuple[str, ...] = Field(
-        (), description='Buckets and prefixes that may be read, as JSON: ["s3://bucket/incoming/"]. None: no S3 input.'
+        (), description='Buckets and prefixes API callers may name, as JSON: ["s3://bucket/incoming/"].'
     )
-    s3_uploads: str | None = Field(None, description="Uploads there become jobs, s3://bucket/prefix, told by the queue.")
+    s3_uploads: str | None = Field(None, description="Uploads to s3://bucket/prefix become jobs, told by the queue.")
     s3_upload_formats: tuple[str, ...] = Field(("json",), description="Report formats of those jobs, as JSON.")
     jobs_at_once: int = Field(8, ge=1, le=256, description="Jobs that one worker works on at once.")
     job_grace_s: float = Field(20, ge=0, description="How long running jobs may go on when a worker is told to stop.")
