@@ -50,7 +50,9 @@ class ServiceProcess:
     def start(self) -> None:
         """Returns at once."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, cwd=self.log.parent, stdout=log, stderr=log
+            )
 
     def wait_until_ready(self, within_s: float = START_S) -> None:
         """Raises AssertionError with the end of its log if it does not come up."""

@@ -1,10 +1,10 @@
 """The models that are loaded, as OpenAI's clients list them."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from emoscribe.api.auth import TextUser
@@ -40,7 +40,9 @@ async def list_models(parts: Parts, _: TextUser) -> ModelList:
 
 
 @router.get("/{model}", summary="Get one model", operation_id="retrieve_model", responses=problems(401, 403, 404, 503))
-async def retrieve_model(parts: Parts, _: TextUser, model: str) -> LoadedModel:
+async def retrieve_model(
+    parts: Parts, _: TextUser, model: Annotated[str, Path(description="Name of a model in the list.")]
+) -> LoadedModel:
     """One that is loaded here."""
     models = await to_thread.run_sync(lambda: {one.id: one for one in _loaded(parts.stages)})
     if model not in models:

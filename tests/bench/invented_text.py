@@ -8,7 +8,8 @@ Here:
 - real sounds, real music, and short real prompts and single words in seven languages, from Debian packages:
   apt-get download asterisk-core-sounds-{en,es,fr,it,ru}-g722 asterisk-core-sounds-{en,es,fr,it,ru} ktuberling-data
   apt-get download asterisk-moh-opsound-g722 frozen-bubble-data sound-theme-freedesktop
-  apt-get download tuxpaint-stamps-default wesnoth-1.16-data
+  apt-get download tuxpaint-stamps-default
+  apt-get download wesnoth-1.16-data
   for deb in *.deb; do dpkg -x $deb FOLDER; done
 - stretches of the long recordings and fixtures between two silences, 0.5 to 5 s (not held out for certain).
 
