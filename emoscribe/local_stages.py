@@ -16,15 +16,18 @@ from emoscribe.translate import PackTranslator, TranslatorOptions, build_transla
 WHISPER = {"embedded": "whisper-base", "quality": "whisper-large-v3-turbo"}
 
 
-def load_transcriber(settings: Settings) -> WhisperTranscriber:
-    """Whisper of the profile. Raises ModelMissingError or ModelIntegrityError."""
+def load_transcriber(
+    settings: Settings, *, clips_per_batch: int | None = None, side_by_side: int = 1
+) -> WhisperTranscriber:
+    """Whisper of the profile, for `side_by_side` callers. Raises ModelMissingError or ModelIntegrityError."""
     name = WHISPER[settings.profile]
     options = WhisperOptions(
         device=settings.device,
         compute_type=settings.compute_type,
         threads=settings.threads,
+        side_by_side=side_by_side,
         beam_size=settings.beam_size,
-        clips_per_batch=settings.clips_per_batch,
+        clips_per_batch=clips_per_batch or settings.clips_per_batch,
     )
     folder = catalog.locate(name, settings.models_dir)
     return WhisperTranscriber(folder, catalog.model_info(name, settings.models_dir), options)

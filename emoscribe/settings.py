@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     runner_batch_clips: int = Field(
         16, ge=1, le=256, description="Clips of all jobs in one Whisper batch of the service."
     )
+    runner_side_by_side: int = Field(
+        2, ge=1, le=64, description="Batches Whisper computes at once on the CPU, each with its share of the threads."
+    )
     runner_niceness: int = Field(
         10,
         ge=0,

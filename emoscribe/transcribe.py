@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 OVERRULING_PROBABILITY: Final = 0.8  # of a clip's own language, for it to leave the recording's (U5)
 _LARGEST_SAMPLE: Final = 2.0  # resampling overshoots 1 a little; beyond, the sound was never in [-1, 1]
-_REMEMBERED_CLIPS: Final = 16  # heard for their language and not transcribed yet; 3 MB each for whisper-base
+_REMEMBERED_CLIPS: Final = 32  # heard for their language and not transcribed yet; 3 MB each for whisper-base
 
 _CLIP_FIX: Final = "Give mono samples at 16 kHz, float32 in [-1, 1], at most 30 s."
 
@@ -49,6 +49,7 @@ class WhisperOptions:
     device: Device = "auto"
     compute_type: str = "auto"  # as CTranslate2 names it; auto: int8 on the CPU, int8_float16 on a GPU
     threads: int = 0  # CPU threads; 0: all cores
+    side_by_side: int = 1  # calls computed at the same time on the CPU, each with its share of the threads
     beam_size: int = 5
     clips_per_batch: int = 8
     timestamp_tokens: bool = False  # have the decoder write times between phrases; docs/experiments.md compares
@@ -61,7 +62,9 @@ class WhisperTranscriber:
         """`model_dir` holds a Whisper model for CTranslate2 and its `tokenizer.json`. Raises ModelIntegrityError."""
         self._info = info
         self._clips_per_batch = options.clips_per_batch
-        self._model = WhisperModel(model_dir, options.device, options.compute_type, options.threads)
+        self._model = WhisperModel(
+            model_dir, options.device, options.compute_type, options.threads, side_by_side=options.side_by_side
+        )
         self._writer = Writer(self._model, options.beam_size, timestamp_tokens=options.timestamp_tokens)
         self._memory = _Memory(_REMEMBERED_CLIPS)
 
@@ -74,6 +77,11 @@ class WhisperTranscriber:
     def device(self) -> str:
         """Where it runs and with which numbers, as in "cpu (int8)"."""
         return f"{self._model.device} ({self._model.compute_type})"
+
+    @property
+    def side_by_side(self) -> int:
+        """How many calls are computed at the same time."""
+        return self._model.side_by_side
 
     def detect_languages(self, clips: Sequence[Samples]) -> list[LanguageGuess | EmoScribeError]:
         """The language of each clip. What was heard is remembered until the same clip is transcribed."""

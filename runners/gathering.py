@@ -30,45 +30,56 @@ class Gatherer(Generic[Item, Result]):
         work: Callable[[Sequence[Item]], Sequence[Result]],
         max_items: int,
         executor: Executor,
+        at_once: int = 1,
         observe: Callable[[int], None] = lambda size: None,
     ) -> None:
-        """`work` runs in the executor; gatherers that share a model share an executor of one thread."""
+        """`work` runs in the executor, `at_once` batches at the same time. Gatherers may share an executor."""
         self._work = work
         self._max_items = max_items
         self._executor = executor
         self._observe = observe  # told the size of each batch
         self._urgent: deque[_Waiting[Item, Result]] = deque()
         self._bulk: deque[_Waiting[Item, Result]] = deque()
-        self._runs: asyncio.Task[None] | None = None
+        self._at_once = at_once
+        self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, items: Sequence[Item], *, urgent: bool = False) -> list[Result]:
         """The results in order. Urgent items go before all others. Raises what `work` raised for their batch."""
         loop = asyncio.get_running_loop()
         waiting = [_Waiting(item, loop.create_future()) for item in items]
         (self._urgent if urgent else self._bulk).extend(waiting)
-        if self._runs is None or self._runs.done():
-            self._runs = loop.create_task(self._run())
+        self._start()
         return list(await asyncio.gather(*(one.result for one in waiting)))
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while batch := self._next_batch():
+    def _start(self) -> None:
+        """What waits is shared out among the threads that are free."""
+        while len(self._running) < self._at_once and (batch := self._next_batch()):
             self._observe(len(batch))
-            try:
-                results = await loop.run_in_executor(self._executor, self._work, [one.item for one in batch])
-                for one, result in zip(batch, results, strict=True):
-                    if not one.result.done():  # done: the caller has gone
-                        one.result.set_result(result)
-            except Exception as error:
-                for one in batch:
-                    if not one.result.done():
-                        one.result.set_exception(error)
+            task = asyncio.get_running_loop().create_task(self._run(batch))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._start()
+
+    async def _run(self, batch: Sequence[_Waiting[Item, Result]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            results = await loop.run_in_executor(self._executor, self._work, [one.item for one in batch])
+            for one, result in zip(batch, results, strict=True):
+                if not one.result.done():  # done: the caller has gone
+                    one.result.set_result(result)
+        except Exception as error:
+            for one in batch:
+                if not one.result.done():
+                    one.result.set_exception(error)
 
     def _next_batch(self) -> list[_Waiting[Item, Result]]:
-        batch: list[_Waiting[Item, Result]] = []
         for queue in (self._urgent, self._bulk):
-            while queue and len(batch) < self._max_items:
-                one = queue.popleft()
-                if not one.result.done():
-                    batch.append(one)
-        return batch
+            present = [one for one in queue if not one.result.done()]  # the others' callers have gone
+            queue.clear()
+            queue.extend(present)
+        free = self._at_once - len(self._running)
+        size = min(-(-(len(self._urgent) + len(self._bulk)) // free), self._max_items)
+        return [(self._urgent or self._bulk).popleft() for _ in range(size)]

@@ -22,14 +22,15 @@ class Transcriber:
 
     def __init__(self) -> None:
         settings = begin("Transcriber")
-        self.stage = load_transcriber(settings)
+        clips = settings.runner_batch_clips
+        self.stage = load_transcriber(settings, clips_per_batch=clips, side_by_side=settings.runner_side_by_side)
         if self.stage.device.startswith("cpu"):
             yield_to_others("Transcriber", settings.runner_niceness)
-        one_at_a_time = ThreadPoolExecutor(max_workers=1, thread_name_prefix="whisper")
-        clips = settings.runner_batch_clips
+        at_once = self.stage.side_by_side
+        threads = ThreadPoolExecutor(at_once, thread_name_prefix="whisper")
         transcribed, detected = (BATCH_CLIPS.labels(task).observe for task in ("transcribe", "detect"))
-        self._transcriptions = Gatherer(self.stage.transcribe, clips, one_at_a_time, transcribed)
-        self._detections = Gatherer(self.stage.detect_languages, clips, one_at_a_time, detected)
+        self._transcriptions = Gatherer(self.stage.transcribe, clips, threads, at_once, transcribed)
+        self._detections = Gatherer(self.stage.detect_languages, clips, threads, at_once, detected)
 
     @bentoml.api
     def describe(self) -> dict[str, Any]:

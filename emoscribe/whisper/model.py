@@ -4,6 +4,7 @@ It knows nothing of requests, of what makes a decoding good, or of words.
 """
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,14 +71,18 @@ Generate = Callable[[Encodings, Sequence[Tokens], Search], list[Generated]]
 class WhisperModel:
     """Whisper on one device. Calls may come from several threads; CTranslate2 queues them."""
 
-    def __init__(self, folder: Path, device: Device, compute_type: str, threads: int) -> None:
-        """`threads` 0: all cores. Raises ModelIntegrityError if the folder holds no such model."""
+    def __init__(self, folder: Path, device: Device, compute_type: str, threads: int, *, side_by_side: int = 1) -> None:
+        """`threads` 0: all cores. Calls from `side_by_side` threads are computed at the same time, on the CPU.
+
+        Each has its share of the threads. Raises ModelIntegrityError if the folder holds no such model.
+        """
         keep_freed_memory()
         self.device = choose_device(device, count_gpus(), partial(cuda_works, folder))
         self.compute_type = choose_compute_type(compute_type, self.device)
         self._folder = folder
         self._threads = threads
-        self._model = self._load()
+        self.side_by_side = side_by_side if self.device == "cpu" else 1
+        self._model = self._load(self.side_by_side)
         self.tokenizer = _load_tokenizer(folder)
         self._suppressed = _suppressed_tokens(self.tokenizer)
         self._features = _feature_extractor(self._model.n_mels)
@@ -155,13 +160,15 @@ class WhisperModel:
         )
         return [_generated(result) for result in results]
 
-    def _load(self) -> Any:
+    def _load(self, side_by_side: int = 1) -> Any:
         from ctranslate2.models import Whisper
 
+        threads = self._threads  # 0: CTranslate2 takes all cores, which is not to be shared out
+        if side_by_side > 1:
+            threads = max((threads or len(os.sched_getaffinity(0))) // side_by_side, 1)
+        options = {"device": self.device, "compute_type": self.compute_type, "inter_threads": side_by_side}
         try:
-            return Whisper(
-                str(self._folder), device=self.device, compute_type=self.compute_type, intra_threads=self._threads
-            )
+            return Whisper(str(self._folder), intra_threads=threads, **options)
         except (RuntimeError, ValueError) as error:
             raise ModelIntegrityError(
                 f"CTranslate2 cannot load the model {self._folder.name}: {error}",

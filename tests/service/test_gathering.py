@@ -37,9 +37,9 @@ async def started(gatherer: Gatherer[int, int], model: Model) -> asyncio.Task[li
     return first
 
 
-def make(model: Model, max_items: int = 4) -> tuple[Gatherer[int, int], list[int]]:
+def make(model: Model, max_items: int = 4, at_once: int = 1) -> tuple[Gatherer[int, int], list[int]]:
     sizes: list[int] = []
-    return Gatherer(model, max_items, ThreadPoolExecutor(1), sizes.append), sizes
+    return Gatherer(model, max_items, ThreadPoolExecutor(at_once), at_once, sizes.append), sizes
 
 
 def test_what_waits_becomes_one_batch_and_everybody_gets_their_own() -> None:
@@ -122,5 +122,32 @@ def test_two_gatherers_with_one_thread_use_the_model_one_at_a_time() -> None:
         one, other = Gatherer(work, 2, executor), Gatherer(work, 3, executor)
         calls = [gatherer.submit([n]) for n in range(50) for gatherer in (one, other)]
         assert await asyncio.gather(*calls) == [[n] for n in range(50) for _ in range(2)]
+
+    asyncio.run(run())
+
+
+def test_what_waits_is_shared_out_among_free_threads() -> None:
+    async def run() -> None:
+        model = Model()
+        gatherer, sizes = make(model, max_items=8, at_once=2)
+        first = await started(gatherer, model)
+        rest = asyncio.create_task(gatherer.submit([1, 2, 3]))
+        more = [asyncio.create_task(gatherer.submit([n])) for n in range(4, 9)]
+        await asyncio.sleep(0)
+        model.release()
+        assert await asyncio.gather(first, rest, *more) == [[0], [2, 4, 6], *([2 * n] for n in range(4, 9))]
+        assert sizes[:2] == [1, 3]  # one thread was free, and took all that waited then
+        assert sum(sizes) == 9
+
+    asyncio.run(run())
+
+
+def test_a_lone_list_uses_all_threads() -> None:
+    async def run() -> None:
+        model = Model()
+        gatherer, sizes = make(model, max_items=8, at_once=2)
+        model.release()
+        assert await gatherer.submit(list(range(8))) == list(range(0, 16, 2))
+        assert sizes == [4, 4]
 
     asyncio.run(run())
