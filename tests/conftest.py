@@ -1,12 +1,14 @@
 """Where tests find data and models. What is missing locally is skipped, saying so; in CI (`CI` set) it fails."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from emoscribe.catalog import OFFLINE_VARIABLES
 from emoscribe.settings import load_settings
 from emoscribe.types import Samples
 
@@ -19,6 +21,18 @@ def missing(what: str, how: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def _downloads_stay_allowed() -> Iterator[None]:
+    """The command line forbids them to its process; run inside a test, that is the process of all other tests too."""
+    before = {name: os.environ.get(name) for name in OFFLINE_VARIABLES}
+    yield
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        os.environ.update({name: value} if value is not None else {})
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        constants.HF_HUB_OFFLINE = before["HF_HUB_OFFLINE"] is not None  # type: ignore[attr-defined]  # see catalog
 
 
 @pytest.fixture(scope="session")
