@@ -20,7 +20,7 @@ from emoscribe.stages import Stages
 from emoscribe.tokens import TokenFile
 from runners.classifier import Classifier
 from runners.clients import are_local, connect, runner_stages
-from runners.serving import KEEP_CONNECTIONS, WorkerThread, begin, tracing_options
+from runners.serving import KEEP_CONNECTIONS, WorkerThread, begin, traced, tracing_options
 from runners.transcriber import Transcriber
 from runners.translator import Translator
 
@@ -79,7 +79,7 @@ def _answers(store: JobStore) -> bool:
 def worker_for(settings: Settings, stages: Stages) -> Worker:
     """A worker whose every step is counted."""
     store = open_store(settings)
-    return make_worker(settings, store, stages, JobMetrics().observe)
+    return make_worker(settings, store, stages, JobMetrics().observe, traced)
 
 
 @bentoml.service(

@@ -6,6 +6,7 @@ so the same recording with the same options is the same job, whichever way it ca
 
 import stat
 import threading
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,7 @@ from emoscribe.jobs import (
     open_from_s3,
 )
 from emoscribe.jobs.callbacks import read_secret
-from emoscribe.jobs.claim_handler import Observer
+from emoscribe.jobs.claim_handler import AttemptRun, Observer
 from emoscribe.jobs.s3_address import S3Place, is_allowed, parse_s3_address
 from emoscribe.jobs.spool import PrivateSpool
 from emoscribe.local_stages import analysis_options
@@ -259,8 +260,14 @@ class _SourceOpener:
         return open_claimed_file(claim) if isinstance(claim.media, Path) else open_from_s3(self._s3)(claim)
 
 
-def make_worker(settings: Settings, store: JobStore, stages: Stages, observe: Observer | None = None) -> Worker:
-    """The worker as the settings want it. Raises SettingsError."""
+def make_worker(
+    settings: Settings,
+    store: JobStore,
+    stages: Stages,
+    observe: Observer | None = None,
+    wrap: Callable[[AttemptRun], AttemptRun] = lambda run: run,
+) -> Worker:
+    """The worker as the settings want it; `wrap` goes around each attempt. Raises SettingsError."""
     is_local = isinstance(store, LocalJobStore)
     defaults = WorkerOptions()
     options = WorkerOptions(
@@ -272,7 +279,7 @@ def make_worker(settings: Settings, store: JobStore, stages: Stages, observe: Ob
     )
     if isinstance(store, LocalJobStore):
         store.announce_worker()
-    run = analysis_run(settings, stages)
+    run = wrap(analysis_run(settings, stages))
     return Worker(store, run, options, callbacks=callback_sender(settings), observe=observe)
 
 

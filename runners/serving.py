@@ -3,10 +3,12 @@
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 from emoscribe import catalog
-from emoscribe.jobs import Worker
+from emoscribe.jobs import Attempt, Worker
+from emoscribe.jobs.claim_handler import AttemptRun
 from emoscribe.log_format import configure_logging
 from emoscribe.settings import Settings, load_settings
 
@@ -54,6 +56,19 @@ def yield_to_others(service: str, niceness: int) -> None:
 
     if server_context.service_name == service and niceness:
         os.nice(niceness)
+
+
+def traced(run: AttemptRun) -> AttemptRun:
+    """Each attempt at a job as a trace of its own; what it calls belongs to it."""
+    from bentoml._internal.container import BentoMLContainer  # type: ignore[attr-defined]  # no public way to it
+
+    tracer = BentoMLContainer.tracer_provider.get().get_tracer("emoscribe")
+
+    def run_traced(attempt: Attempt) -> Mapping[str, bytes]:
+        with tracer.start_as_current_span("job", attributes={"emoscribe.job_id": attempt.claim.job.id}):
+            return run(attempt)
+
+    return run_traced
 
 
 class WorkerThread:

@@ -1,11 +1,13 @@
 """The service as its users meet it: real processes, real models, in the three ways it can be deployed."""
 
+import gzip
 import io
 import json
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import numpy as np
 import openai
 import pytest
 import soundfile
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from emoscribe.local_stages import analysis_options, load_stages
 from emoscribe.media import LocalSource
@@ -60,10 +64,54 @@ def result(client: httpx.Client, job_id: str) -> dict[str, Any]:
     return dict(client.get(f"/v1/analyses/{job_id}/result.json").raise_for_status().json())
 
 
+class Collector(ThreadingHTTPServer):
+    """An OpenTelemetry collector that keeps the spans it gets."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1/traces"
+
+    def trace_of(self, name: str) -> set[str]:
+        """Names of all spans that share a trace with one of this name."""
+        traces = {span.trace_id for span in self.spans if span.name == name}
+        return {span.name for span in self.spans if span.trace_id in traces}
+
+
+class _CollectorHandler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Collector)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        content = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+        for resource in ExportTraceServiceRequest.FromString(content).resource_spans:
+            for scope in resource.scope_spans:
+                self.server.spans += scope.spans
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Quietly."""
+
+
 @pytest.fixture(scope="module")
-def service(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def service(
+    models_dir: Path, tmp_path_factory: pytest.TempPathFactory, collector: Collector
+) -> Iterator[ServiceProcess]:
     """One machine: `emoscribe serve`."""
-    with ServiceProcess(["serve"], tmp_path_factory.mktemp("service")) as process:
+    settings = {"EMOSCRIBE_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with ServiceProcess(["serve"], tmp_path_factory.mktemp("service"), settings) as process:
         yield process
 
 
@@ -137,6 +185,27 @@ def test_metrics_count_the_work_and_name_no_job(client: httpx.Client) -> None:
     names = ("job_attempts_total", "audio_seconds_total", "transcriber_batch_clips_count", "waiting_jobs")
     assert all(f"emoscribe_{name}" in metrics for name in names)
     assert job["id"] not in metrics
+
+
+def test_a_trace_goes_across_the_processes(client: httpx.Client, collector: Collector) -> None:
+    client.post("/v1/emotions", json={"texts": ["Que bom!"], "language": "pt"}).raise_for_status()
+    wait_for(client, submit(client, flac(speech("pt-1")))["id"])
+    wanted = {"job": {"POST /transcribe_bulk", "POST /classify_bulk"}, "POST /v1/emotions": {"POST /translate"}}
+    give_up_s = time.monotonic() + 30
+    while not all(parts <= collector.trace_of(name) for name, parts in wanted.items()):
+        assert time.monotonic() < give_up_s, {span.name for span in collector.spans}
+        time.sleep(0.1)
+
+
+def test_many_clients_at_once_are_all_answered(service: ServiceProcess) -> None:
+    """U8."""
+
+    def ask(number: int) -> str:
+        answer = httpx.post(f"{service.url}/v1/emotions", json={"texts": [f"I am happy, {number}!"]}, timeout=60)
+        return str(answer.raise_for_status().json()["emotions"][0]["label"])
+
+    with ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(ask, range(96))) == ["happiness"] * 96
 
 
 @pytest.mark.parametrize("victim", ["Transcriber", "BatchWorker"])

@@ -47,13 +47,13 @@ def test_an_upload_becomes_an_analysis(api: Service) -> None:
 
 
 def test_the_fields_of_a_form_may_come_in_any_order(api: Service) -> None:
-    fields = [("explain", (None, b"true")), ("file", ("a.wav", wav())), ("language", (None, b"pt"))]
+    fields = [("audio_track", (None, b"0")), ("file", ("a.wav", wav())), ("language", (None, b"pt"))]
     jobs = {
         json.dumps(api.post("/v1/analyses", files=[fields[i] for i in order]).json()["options"])
         for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1])
     }
     assert [json.loads(one) for one in jobs] == [
-        {"language": "pt", "audio_track": None, "formats": ["json"], "explain": True}
+        {"language": "pt", "audio_track": 0, "formats": ["json"], "explain": False}
     ]
 
 
@@ -111,6 +111,7 @@ def test_waiting_for_one_that_fails_gives_its_problem(api: Service) -> None:
         ({"formats": "docx"}, 400, "invalid_request", "docx"),
         ({"language": "tlh"}, 422, "unsupported_language", "tlh"),
         ({"audio_track": "-1"}, 400, "invalid_request", "body.audio_track"),
+        ({"explain": "true"}, 400, "invalid_request", "explanations"),
         ({"explain": "perhaps"}, 400, "invalid_request", "body.explain"),
         ({"callback_url": "https://example.com/x"}, 422, "callback_refused", "callbacks"),
         ({"colour": "red"}, 400, "invalid_request", "not known"),
