@@ -2,8 +2,9 @@
 
     python -m tests.bench.batching [--recordings 32] [--rounds 2]
 
-The same processes, models and threads; only EMOSCRIBE_JOBS_AT_ONCE differs. Goals: at least 1.5 times the throughput,
-more than 4 clips in a forward pass on average.
+The same processes, models and threads; what differs is EMOSCRIBE_JOBS_AT_ONCE. One after the other also with all
+threads on one batch (EMOSCRIBE_RUNNER_SIDE_BY_SIDE=1); the faster of the two is compared. Goals: at least 1.5 times the
+throughput, more than 4 clips in a forward pass on average.
 """
 
 import argparse
@@ -29,30 +30,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--at-once", type=int, default=load_settings().jobs_at_once)
+    parser.add_argument("--at-once", type=int, default=16)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recordings, seconds = cut(Path(folder), asked.recordings, SECONDS)
-        rounds: dict[int, list[dict[str, float]]] = {1: [], asked.at_once: []}
+        rounds: dict[str, list[dict[str, float]]] = {name: [] for name in ("alone", "alone, one batch", "together")}
         for number in range(asked.rounds):
-            for at_once, measured in rounds.items():
-                measured.append(_round(Path(folder) / f"{number}-{at_once}", recordings, at_once))
-                print(f"{at_once} at once: {measured[-1]}", flush=True)
-    single, many = (median(one["wall_s"] for one in measured) for measured in rounds.values())
-    report: dict[str, Any] = {"recordings": len(recordings), "audio_s": seconds, "rounds": rounds}
-    report["throughput_ratio"] = single / many
-    report["mean_batch_clips"] = median(one["mean_batch_clips"] for one in rounds[asked.at_once])
-    print(f"{len(recordings)} recordings, {seconds:.0f} s: {seconds / single:.1f} and {seconds / many:.1f} x real time")
-    print(f"throughput ratio {single / many:.2f}, mean batch {report['mean_batch_clips']:.1f} clips")
+            for name, measured in rounds.items():
+                settings = {
+                    "EMOSCRIBE_JOBS_AT_ONCE": str(asked.at_once if name == "together" else 1),
+                    "EMOSCRIBE_RUNNER_SIDE_BY_SIDE": "1" if name == "alone, one batch" else "2",
+                }
+                measured.append(_round(Path(folder) / f"{number}-{name[:12]}", recordings, settings))
+                print(f"{name}: {measured[-1]}", flush=True)
+    walls = {name: median(one["wall_s"] for one in measured) for name, measured in rounds.items()}
+    report: dict[str, Any] = {"recordings": len(recordings), "audio_s": seconds, "rounds": rounds, "wall_s": walls}
+    report["throughput_ratio"] = min(walls["alone"], walls["alone, one batch"]) / walls["together"]
+    report["mean_batch_clips"] = median(one["mean_batch_clips"] for one in rounds["together"])
+    print({name: f"{seconds / wall:.1f} x real time" for name, wall in walls.items()})
+    print(f"throughput ratio {report['throughput_ratio']:.2f}, mean batch {report['mean_batch_clips']:.1f} clips")
     save("batching", report)
 
 
-def _round(folder: Path, recordings: list[Path], at_once: int) -> dict[str, float]:
+def _round(folder: Path, recordings: list[Path], service: dict[str, str]) -> dict[str, float]:
     folder.mkdir()
     settings = load_settings(jobs_dir=folder / "jobs")
     store = open_store(settings)
     submissions = Submissions(settings, store)
-    with ServiceProcess(["worker"], folder, {"EMOSCRIBE_JOBS_AT_ONCE": str(at_once)}) as worker:
+    with ServiceProcess(["worker"], folder, service) as worker:
         options = JobOptions(language="en")  # another job than below, for warming up
         _wait(store, [store.submit(submissions.from_path(recordings[0], Asked(options, "default"))).id])
         clips, passes = _batches(worker)
