@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         2, ge=1, le=64, description="Batches Whisper computes at once on the CPU, each with its share of the threads."
     )
     runner_niceness: int = Field(
-        10,
+        19,
         ge=0,
         le=19,
         description="CPU priority that Whisper on the CPU gives up for short requests.",

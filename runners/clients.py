@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 RUNNERS: Final = ("transcriber", "translator", "classifier")
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
-DESCRIPTION_S: Final = 30.0  # another version may answer at the same address later
+DESCRIPTION_S: Final = 120.0  # another version may answer at the same address later
 
 
 class RunnerCalls:
@@ -134,7 +134,9 @@ class RunnerTranslator:
         return frozenset(self.calls.description["languages"])
 
     def translate(self, requests: Sequence[TranslationRequest]) -> list[Translation | EmoScribeError]:
-        """The English of each text."""
+        """The English of each text; what is English already stays here."""
+        if all(request.language == "en" for request in requests):
+            return [Translation(request.text, "none") for request in requests]
         method = "translate_bulk" if self.is_bulk else "translate"
         return unpack_outcomes(self.calls.in_bulk(method, list(map(pack_text, requests))), Translation)
 

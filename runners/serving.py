@@ -28,6 +28,7 @@ def runner_options(name: str) -> dict[str, Any]:
         "threads": 4,  # the model itself is used by one at a time; the others wait, and tell how they are
         "traffic": {"timeout": CALL_TIMEOUT_S},
         "runner_connection": KEEP_CONNECTIONS,
+        "logging": {"access": {"enabled": False}},  # of our own calls; the API logs the users'
         **tracing_options(),
     }
 
