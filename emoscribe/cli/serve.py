@@ -138,5 +138,6 @@ def _environment(settings: Settings, home: str) -> Mapping[str, str]:
         "EMOSCRIBE_PORT": str(settings.port),
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": home,
+        "TMPDIR": home,  # where it leaves a folder for each process that was killed
     }
     return {**os.environ, **ours}
