@@ -29,7 +29,13 @@ INTERACTIVE_PATIENCE_S = 20.0  # for a runner that is starting, when somebody wa
 web = create_app()
 
 
-@bentoml.service(name="BatchWorker", workers=1, runner_connection=KEEP_CONNECTIONS, **tracing_options())
+@bentoml.service(
+    name="BatchWorker",
+    workers=1,
+    runner_connection=KEEP_CONNECTIONS,
+    runner_probe={"enabled": False},  # it waits for a runner that is away; BentoML's probe would hang
+    **tracing_options(),
+)
 class BatchWorker:
     """Works on the jobs of the store, many recordings at once so that the runners' batches fill."""
 
@@ -85,7 +91,7 @@ def worker_for(settings: Settings, stages: Stages) -> Worker:
 @bentoml.service(
     name="EmoScribe",
     workers=1,
-    traffic={"timeout": 24 * 3600},  # uploads and waiting clients take their time
+    traffic={"timeout": 3600},  # an upload takes its time; but BentoML keeps a timer this long for each request
     metrics={"enabled": False},  # BentoML's have a label for each path, so one for each job; ours are at the same place
     runner_probe={"enabled": False},  # jobs are accepted while a runner is away
     **tracing_options(),
