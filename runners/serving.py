@@ -25,7 +25,7 @@ def runner_options(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "workers": 1,
-        "threads": 4,  # the model itself is used by one at a time; the others wait, and tell how they are
+        "threads": 4,  # so that a runner says how it is while its model computes
         "traffic": {"timeout": CALL_TIMEOUT_S},
         "runner_connection": KEEP_CONNECTIONS,
         "logging": {"access": {"enabled": False}},  # of our own calls; the API logs the users'

@@ -46,7 +46,8 @@ def serve(
     if runner:
         _run(settings, [*_part("EmoScribe"), *_depends(runner)])
     check_models(settings)
-    Console(stderr=True).print(f"EmoScribe on http://{settings.host}:{settings.port}  (API: /docs; ready: /readyz)")
+    address = f"http://{settings.host}:{settings.port}"
+    Console(stderr=True).print(f"EmoScribe on {address}  (API: /openapi.json; ready: /readyz)")
     _run(settings, ["-m", "bentoml", "serve", "service:EmoScribe", *(["--development"] if one_process else [])])
 
 
