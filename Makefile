@@ -25,6 +25,7 @@ serve: $(VENV)/.service models
 	EMOSCRIBE_AUTH=off $(VENV)/bin/emoscribe serve
 
 test: models lint
+	$(VENV)/bin/emoscribe models pull training
 	$(VENV)/bin/pytest
 
 lint: $(VENV)/.testing

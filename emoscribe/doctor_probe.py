@@ -21,7 +21,7 @@ import numpy as np
 from emoscribe.catalog import forbid_downloads
 from emoscribe.errors import EmoScribeError
 from emoscribe.settings import Settings, load_settings
-from emoscribe.types import SAMPLE_RATE_HZ, Samples, TranscriptionRequest, TranslationRequest
+from emoscribe.types import SAMPLE_RATE_HZ, EmotionRequest, Samples, TranscriptionRequest, TranslationRequest
 
 TONE_HZ: Final = 440
 HAPPY_SENTENCE: Final = "I am so happy that you are here!"
@@ -116,7 +116,7 @@ def probe_emotion(settings: Settings) -> str:
     loading = time.perf_counter()
     classifier = load_classifier(settings)
     start = time.perf_counter()
-    scores = _checked(classifier.classify([HAPPY_SENTENCE])[0])
+    scores = _checked(classifier.classify([EmotionRequest(HAPPY_SENTENCE)])[0])
     took = f"loaded in {start - loading:.1f} s, a sentence in {1000 * (time.perf_counter() - start):.0f} ms"
     if scores.label != "happiness":
         raise _UnexpectedError(f"{HAPPY_SENTENCE!r} was judged {scores.label}")

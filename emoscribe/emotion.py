@@ -1,36 +1,39 @@
 """English sentences to the emotion their words express, by an ONNX classifier.
 
 Labels, thresholds, activation and length come from the model file's metadata; a file whose labels are not
-`labels.LABELS`, in that order, is refused. The result for a text never depends on the texts it came with: a model that
+`labels.LABELS`, in that order, is refused. `context_sentences` there says with how many sentences before its own the
+model was trained; without it, or with 0, context is ignored. What the logits mean is said in `scoring.py`.
+The result for a text never depends on the texts it came with: a model that
 quantises its activations over the whole batch (the bundled int8 one does) gets every text alone. Its logits otherwise
 move by up to 1.5 with the neighbours, and its macro-F1 on GoEmotions test is 0.638 alone, 0.634 in batches of 32.
 """
 
-import json
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelIntegrityError, StageError
+from emoscribe.encoding import Encoded, TextEncoder
+from emoscribe.errors import EmoScribeError, StageError
+from emoscribe.explain import DEFAULT_METHOD, explain
 from emoscribe.labels import LABELS
-from emoscribe.types import EmotionScores, ModelInfo
+from emoscribe.scoring import ModelCard, scores_of, unusable
+from emoscribe.types import EmotionRequest, EmotionScores, Explanation, ModelInfo
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.floating[Any]]
-Tokens = list[int]
 
 _PROBES: Final = (
     "No.",
@@ -49,33 +52,6 @@ class ClassifierOptions:
     batch_size: int = 32  # texts in one run of a model that does not depend on the batch
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What the model file says about itself, checked."""
-
-    thresholds: Floats  # (7,), each in (0, 1), in the order of LABELS
-    max_tokens: int
-    temperature: float  # logits are divided by it
-
-    @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str], name: str) -> Self:
-        """Read the ONNX metadata of the model `name`. Raises ModelIntegrityError for anything missing or wrong."""
-        try:
-            labels: Any = json.loads(metadata["labels"])
-            thresholds = np.array(json.loads(metadata["thresholds"]), np.float64)
-            card = cls(thresholds, int(metadata["max_tokens"]), float(metadata.get("temperature", "1")))
-            activation = metadata["activation"]
-        except (KeyError, ValueError, TypeError) as error:
-            raise _unusable(name, f"its metadata cannot be read ({error})") from None
-        if labels != list(LABELS):
-            raise _unusable(name, f"its labels are {labels}, not {list(LABELS)}")
-        if thresholds.shape != (len(LABELS),) or not ((thresholds > 0) & (thresholds < 1)).all():
-            raise _unusable(name, "it needs one threshold between 0 and 1 for each label")
-        if activation != "sigmoid" or card.max_tokens < 8 or not 0 < card.temperature < math.inf:
-            raise _unusable(name, "its activation, max_tokens or temperature is not one this program knows")
-        return card
-
-
 class EmotionClassifier:
     """Implements `stages.Classifier`. Thread-safe and deterministic."""
 
@@ -85,8 +61,7 @@ class EmotionClassifier:
         self._batch_size = options.batch_size
         self._session, self.device = _open_session(_model_file(model_dir), options.device)
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, model_dir.name)
-        self._tokenizer = _open_tokenizer(model_dir / "tokenizer.json", self.card.max_tokens)
-        self._unknown_token = self._tokenizer.token_to_id("[UNK]")
+        self._encoder = self._open_encoder(model_dir)
         self._workers = 1 if self.device == "cuda" else options.threads or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="emotion")
         self.runs_texts_alone = self._depends_on_batch()
@@ -96,113 +71,97 @@ class EmotionClassifier:
         """The one model."""
         return (self._info,)
 
-    def classify(self, texts: Sequence[str]) -> list[EmotionScores | EmoScribeError]:
-        """One outcome for each text, in order; a text that cannot be judged is answered with its error."""
-        tokens: dict[int, Tokens] = {}
-        outcomes: dict[int, EmotionScores | EmoScribeError] = {}
-        for number, text in enumerate(texts):
-            encoded = self._encode(text)
-            if isinstance(encoded, EmoScribeError):
-                outcomes[number] = encoded
-            else:
-                tokens[number] = encoded
-        batches = self._batches(tokens)
-        for numbers, results in zip(batches, self._run_all(batches, tokens), strict=True):
-            outcomes.update(zip(numbers, results, strict=True))
-        return [outcomes[number] for number in range(len(texts))]
+    def classify(self, requests: Sequence[EmotionRequest]) -> list[EmotionScores | EmoScribeError]:
+        """One outcome for each request, in order; a text that cannot be judged is answered with its error."""
+        encoded = [self._encoder.encode(request) for request in requests]
+        good = [one for one in encoded if isinstance(one, Encoded)]
+        scores = iter(self._score(good))
+        return [next(scores) if isinstance(one, Encoded) else one for one in encoded]
+
+    def explain(
+        self, requests: Sequence[EmotionRequest], method: str = DEFAULT_METHOD
+    ) -> list[Explanation | EmoScribeError]:
+        """What each word does for the label; one outcome for each request, in order. `method`: of explain.METHODS."""
+        encoded = [self._encoder.encode(request) for request in requests]
+        return [explain(one, self._score, method) if isinstance(one, Encoded) else one for one in encoded]
+
+    def logits(self, requests: Sequence[EmotionRequest]) -> Floats:
+        """The bare logits, (n, 7), for evaluation and calibration. Raises the error of the first bad request."""
+        encoded = []
+        for request in requests:
+            match self._encoder.encode(request):
+                case Encoded() as one:
+                    encoded.append(one)
+                case error:
+                    raise error
+        order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
+        logits = np.zeros((len(encoded), len(LABELS)), np.float32)
+        size = 1 if self.runs_texts_alone else self._batch_size
+        for start in range(0, len(order), size):
+            numbers = order[start : start + size]
+            logits[numbers] = self._logits([encoded[number] for number in numbers])
+        return logits
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
 
-    def _encode(self, text: object) -> Tokens | EmoScribeError:
-        if not isinstance(text, str):
-            return InvalidRequestError(f"A text is needed, not {type(text).__name__}.")
-        if not text.strip():
-            return InvalidRequestError("The text is empty: there are no words to judge.")
+    def _open_encoder(self, model_dir: Path) -> TextEncoder:
+        metadata = self._session.get_modelmeta().custom_metadata_map
         try:
-            tokens: Tokens = self._tokenizer.encode(text.encode("utf-8", "ignore").decode()).ids
-        except Exception as error:  # a bad item becomes a value
-            return StageError(f"The text could not be tokenised ({type(error).__name__}).")
-        words = tokens[1:-1]  # without [CLS] and [SEP]
-        if all(token == self._unknown_token for token in words):
-            return InvalidRequestError("The classifier knows no word of the text.", fix="Give English text.")
-        return tokens
+            context_sentences = int(metadata.get("context_sentences", "0"))
+            return TextEncoder(model_dir / "tokenizer.json", self.card.max_tokens, context_sentences)
+        except ValueError as error:
+            raise unusable(model_dir.name, str(error)) from None
 
-    def _batches(self, tokens: dict[int, Tokens]) -> list[list[int]]:
-        """Numbers of texts of like length, spread over the threads."""
-        order = sorted(tokens, key=lambda number: len(tokens[number]))
+    def _score(self, encoded: Sequence[Encoded]) -> list[EmotionScores | EmoScribeError]:
+        """One outcome for each, in order; texts of like length are run together, spread over the threads."""
+        order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         size = 1 if self.runs_texts_alone else min(self._batch_size, math.ceil(len(order) / self._workers)) or 1
-        return [order[start : start + size] for start in range(0, len(order), size)]
+        jobs = [[encoded[number] for number in order[start : start + size]] for start in range(0, len(order), size)]
+        is_single = len(jobs) < 2 or self._workers == 1
+        results = map(self._run, jobs) if is_single else self._pool.map(self._run, jobs)
+        outcomes = dict(zip(order, chain.from_iterable(results), strict=True))
+        return [outcomes[number] for number in range(len(encoded))]
 
-    def _run_all(
-        self, batches: list[list[int]], tokens: dict[int, Tokens]
-    ) -> "list[list[EmotionScores | EmoScribeError]]":
-        jobs = [[tokens[number] for number in batch] for batch in batches]
-        if len(jobs) < 2 or self._workers == 1:
-            return [self._run(job) for job in jobs]
-        return list(self._pool.map(self._run, jobs))
-
-    def _run(self, batch: list[Tokens]) -> list[EmotionScores | EmoScribeError]:
+    def _run(self, batch: Sequence[Encoded]) -> list[EmotionScores | EmoScribeError]:
         try:
             logits = self._logits(batch)
         except Exception as error:  # whatever the runtime raises; the culprit is found one by one
             if len(batch) > 1:
-                return [self._run([tokens])[0] for tokens in batch]
+                return [self._run([one])[0] for one in batch]
             return [StageError(f"The classifier failed on this text ({type(error).__name__}).")]
-        return [_scores(row, self.card) for row in logits]
+        return [
+            scores_of(row, self.card, context_used=one.context_used) for row, one in zip(logits, batch, strict=True)
+        ]
 
-    def _logits(self, batch: list[Tokens]) -> Floats:
+    def _logits(self, batch: Sequence[Encoded]) -> Floats:
         """(batch, 7) for texts padded to the longest."""
-        lengths = np.array([len(tokens) for tokens in batch])
+        lengths = np.array([len(one) for one in batch])
         mask = np.arange(lengths.max()) < lengths[:, None]  # (batch, tokens)
         ids = np.zeros(mask.shape, np.int64)
-        ids[mask] = np.concatenate(batch)
+        ids[mask] = np.concatenate([one.ids for one in batch])
         feeds = {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
         logits: Floats = self._session.run(["logits"], feeds)[0]
         return logits
 
     def _depends_on_batch(self) -> bool:
         """Whether a text's logits change with its neighbours: tried out, as an ONNX file does not say."""
-        tokens = [self._tokenizer.encode(text).ids for text in _PROBES]
+        encoded = [one for text in _PROBES if isinstance(one := self._encoder.encode(EmotionRequest(text)), Encoded)]
         try:
-            together = self._logits(tokens)
-            alone = np.concatenate([self._logits([one]) for one in tokens])
+            together = self._logits(encoded)
+            alone = np.concatenate([self._logits([one]) for one in encoded])
         except Exception as error:
-            raise _unusable(self._info.name, str(error)) from None
-        if alone.shape != (len(tokens), len(LABELS)) or not np.isfinite(alone).all():
-            raise _unusable(self._info.name, f"its logits have the shape {alone.shape}, or are not numbers")
+            raise unusable(self._info.name, str(error)) from None
+        if alone.shape != (len(_PROBES), len(LABELS)) or not np.isfinite(alone).all():
+            raise unusable(self._info.name, f"its logits have the shape {alone.shape}, or are not numbers")
         return bool(np.abs(together - alone).max() > _LOGIT_TOLERANCE)
-
-
-def _scores(logits: Floats, card: ModelCard) -> EmotionScores | EmoScribeError:
-    """What one row of logits says.
-
-    The label is the one that stands highest above (or least below) its own threshold, as a share of the room there:
-    so it is among the mixed ones whenever there are any, and a rare emotion with a low threshold can win. On
-    GoEmotions dev that gives a single-label macro-F1 of 0.633 (largest probability 0.632, probability over
-    threshold 0.625). The confidence is the label's share of all seven probabilities, which is nearer to how often it is
-    right than the probability itself, without anything fitted: expected calibration error 0.05 against 0.16 there.
-    """
-    if not np.isfinite(logits).all():
-        return StageError("The classifier gave no numbers for this text.")
-    probabilities = 1 / (1 + np.exp(-np.clip(logits.astype(np.float64) / card.temperature, -60, 60)))  # (7,)
-    above = probabilities >= card.thresholds
-    room = np.where(above, 1 - card.thresholds, card.thresholds)
-    standing = (probabilities - card.thresholds) / room
-    order = np.argsort(-standing, kind="stable")
-    return EmotionScores(
-        scores={label: float(p) for label, p in zip(LABELS, probabilities, strict=True)},
-        label=LABELS[order[0]],
-        mixed=tuple(LABELS[k] for k in order if above[k]),
-        confidence=float(probabilities[order[0]] / max(1.0, probabilities.sum())),
-    )
 
 
 def _model_file(model_dir: Path) -> Path:
     files = sorted(model_dir.glob("*.onnx"))
     if len(files) != 1:
-        raise _unusable(model_dir.name, f"one .onnx file is expected, {len(files)} are there")
+        raise unusable(model_dir.name, f"one .onnx file is expected, {len(files)} are there")
     return files[0]
 
 
@@ -214,6 +173,8 @@ def _open_session(file: Path, device: str) -> "tuple[InferenceSession, Literal['
     options.intra_op_num_threads = 1  # texts are spread over threads instead: cheaper, and the same result every time
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
+    # 8-bit weights become 32-bit ones once, when the file is loaded, and not again at every run
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
     if device == "cuda" and not has_cuda:
         logger.warning("the emotion classifier runs on the CPU: this ONNX Runtime is built without CUDA")
@@ -228,23 +189,4 @@ def _open_session(file: Path, device: str) -> "tuple[InferenceSession, Literal['
     try:
         return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"]), "cpu"
     except Exception as error:
-        raise _unusable(file.parent.name, str(error)) from None
-
-
-def _open_tokenizer(file: Path, max_tokens: int) -> "Tokenizer":
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # a plain Exception is what tokenizers raises
-        raise _unusable(file.parent.name, str(error)) from None
-    tokenizer.enable_truncation(max_tokens)
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _unusable(name: str, cause: str) -> ModelIntegrityError:
-    return ModelIntegrityError(
-        f"The emotion model {name} cannot be used: {cause}.",
-        fix="Run `emoscribe models verify`, then `emoscribe models pull`.",
-    )
+        raise unusable(file.parent.name, str(error)) from None

@@ -241,7 +241,9 @@ def analysis_run(settings: Settings, stages: Stages) -> AnalysisRun:
     """What a worker does with a claim, under these settings."""
     return AnalysisRun(
         stages=stages,
-        options=lambda chosen: analysis_options(settings, language=chosen.language, audio_track=chosen.audio_track),
+        options=lambda chosen: analysis_options(
+            settings, language=chosen.language, audio_track=chosen.audio_track, explain=chosen.explain
+        ),
         open_source=_SourceOpener(settings),
     )
 

@@ -84,7 +84,7 @@ def check_language(code: str | None) -> str | None:
 
 
 def analysis_options(
-    settings: Settings, *, language: str | None = None, audio_track: int | None = None
+    settings: Settings, *, language: str | None = None, audio_track: int | None = None, explain: bool = False
 ) -> AnalysisOptions:
     """The options of one analysis, with what is recorded in its output. `language` wins over the setting."""
     pinned = check_language(language or settings.language)
@@ -94,6 +94,7 @@ def analysis_options(
         "audio_track": audio_track,
         "beam_size": settings.beam_size,
         "max_sentence_ms": settings.max_sentence_ms,
+        "explain": explain,
         "review_language_probability": settings.review_language_probability,
         "review_transcript_confidence": settings.review_transcript_confidence,
         "review_emotion_confidence": settings.review_emotion_confidence,
@@ -103,6 +104,7 @@ def analysis_options(
         audio_track=audio_track,
         clips_per_batch=settings.clips_per_batch,
         max_sentence_ms=settings.max_sentence_ms,
+        explain=explain,
         thresholds=review_thresholds(settings),
         limits=DecodeLimits(
             max_source_bytes=settings.max_source_bytes,

@@ -4,20 +4,22 @@ It knows the model stages only as the Protocols of `stages.py`.
 Sound flows through as a stream: at any time the pipeline holds a few clips, never the recording.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import emoscribe
 from emoscribe.audio import AudioStream
-from emoscribe.enrichment import Scored, Translated, classify, translate
+from emoscribe.enrichment import ContextWindow, Scored, Translated, classify, emotion_requests, translate
+from emoscribe.errors import EmoScribeError
+from emoscribe.explanations import explain_segments, with_explanation
 from emoscribe.listening import Heard, HearingOptions, Listener
 from emoscribe.media import DecodeLimits, Source, open_audio
 from emoscribe.segments import ReviewThresholds, make_segment
 from emoscribe.sentences import Sentence
 from emoscribe.stages import Stages
-from emoscribe.types import Analysis, ModelInfo, Problem, Segment, SourceInfo
+from emoscribe.types import Analysis, EmotionRequest, ModelInfo, Problem, Segment, SourceInfo
 
 Stage = Literal["reading", "transcription", "translation", "emotion"]
 STAGES: Final[tuple[Stage, ...]] = ("reading", "transcription", "translation", "emotion")
@@ -31,6 +33,7 @@ class AnalysisOptions:
     audio_track: int | None = None  # from 0; None: the first
     clips_per_batch: int = 8
     max_sentence_ms: int = 15_000
+    explain: bool = False  # with the weights of each sentence's words
     thresholds: ReviewThresholds = field(default_factory=ReviewThresholds)
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     recorded: dict[str, str | int | float | bool | None] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class _Run:
         )
         self.listener = Listener(audio, stages.transcriber, hearing)
         self.segments: list[Segment] = []
+        self.context = ContextWindow()
         self.problems: list[Problem] = []
         self.translators: set[str] = set()  # names of the models that made the English
 
@@ -116,21 +120,34 @@ class _Run:
         with self.listener.clock.timed("translation"):
             english = translate(heard.sentences, heard.clips, self.stages)
         yield self._progress("translation", end_ms)
+        requests = emotion_requests(heard.sentences, english, self.context)
         with self.listener.clock.timed("emotion"):
-            scores = classify(heard.sentences, english, self.stages.classifier)
-        for sentence, translated, scored in zip(heard.sentences, english, scores, strict=True):
-            yield SegmentReady(self._segment(sentence, translated, scored))
+            scores = classify(requests, self.stages.classifier)
+            first = len(self.segments)
+            rows = zip(heard.sentences, english, scores, strict=True)
+            segments = [self._segment(index, *row) for index, row in enumerate(rows, first)]
+            if self.options.explain:
+                segments = self._explained(segments, requests)
+        self.segments += segments
+        yield from map(SegmentReady, segments)
         yield self._progress("emotion", end_ms)
 
-    def _segment(self, sentence: Sentence, translated: Translated, scored: Scored) -> Segment:
-        index = len(self.segments)
+    def _segment(self, index: int, sentence: Sentence, translated: Translated, scored: Scored) -> Segment:
         for error in (translated.error, scored.error):
             if error:
                 self.problems.append(Problem(code=error.code, message=error.message, segment_index=index))
-        segment = make_segment(index, sentence, translated.translation, scored.scores, self.options.thresholds)
-        self.segments.append(segment)
         self.translators.add(translated.translation.model)
-        return segment
+        return make_segment(index, sentence, translated.translation, scored.scores, self.options.thresholds)
+
+    def _explained(self, segments: Sequence[Segment], requests: Sequence[EmotionRequest | None]) -> list[Segment]:
+        """With the weights of their words, where they have an emotion."""
+        outcomes = explain_segments(segments, requests, self.stages)
+        explained = []
+        for segment, outcome in zip(segments, outcomes, strict=True):
+            if isinstance(outcome, EmoScribeError):
+                self.problems.append(Problem(code=outcome.code, message=outcome.message, segment_index=segment.index))
+            explained.append(with_explanation(segment, outcome))
+        return explained
 
     def _models(self) -> tuple[ModelInfo, ...]:
         """Those that took part: of the translation models only the ones that were needed."""

@@ -50,8 +50,6 @@ class RequestRules:
 
     def checked_options(self, options: JobOptions) -> JobOptions:
         """In one spelling, so that the same wish is the same job. Raises InvalidRequestError."""
-        if options.explain:
-            raise InvalidRequestError("There are no explanations yet.", fix="Leave `explain` out.")
         language = check_language(options.language)
         if language is None and options.language is not None and self._settings.language is not None:
             language = "auto"  # wins over the language that the settings pin

@@ -14,7 +14,7 @@ class ReviewThresholds:
 
     language_probability: float = 0.5
     transcript_confidence: float = 0.6
-    emotion_confidence: float = 0.5
+    emotion_confidence: float | None = None  # None: what the model asks for each label
 
 
 def make_segment(
@@ -55,6 +55,7 @@ def _emotion(scores: EmotionScores | None) -> Emotion | None:
         confidence=round(scores.confidence, 4),
         mixed=scores.mixed,
         scores={label: round(score, 4) for label, score in scores.scores.items()},
+        context_used=scores.context_used,
     )
 
 
@@ -68,5 +69,5 @@ def _review_reasons(
         yield "uncertain_language"
     if transcript_confidence < thresholds.transcript_confidence or sentence.has_repetition:
         yield "uncertain_transcript"
-    if not sentence.is_suspect and (scores is None or scores.confidence < thresholds.emotion_confidence):
+    if not sentence.is_suspect and (scores is None or scores.is_below(thresholds.emotion_confidence)):
         yield "low_confidence"

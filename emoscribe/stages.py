@@ -11,7 +11,9 @@ from typing import Protocol
 
 from emoscribe.errors import EmoScribeError
 from emoscribe.types import (
+    EmotionRequest,
     EmotionScores,
+    Explanation,
     LanguageGuess,
     ModelInfo,
     Samples,
@@ -65,8 +67,12 @@ class Classifier(Protocol):
         """The models that take part, for the output."""
         ...
 
-    def classify(self, texts: Sequence[str]) -> list[EmotionScores | EmoScribeError]:
+    def classify(self, requests: Sequence[EmotionRequest]) -> list[EmotionScores | EmoScribeError]:
         """The scores of each sentence."""
+        ...
+
+    def explain(self, requests: Sequence[EmotionRequest]) -> list[Explanation | EmoScribeError]:
+        """What each word of each sentence does for its label."""
         ...
 
 

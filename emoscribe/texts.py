@@ -1,14 +1,24 @@
 """Texts without media: put into English, and their emotions scored. One bad text does not fail the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from emoscribe.errors import EmoScribeError, UnsupportedLanguageError
+from emoscribe.explanations import Explained, explain_texts
 from emoscribe.labels import Label
 from emoscribe.stages import Classifier, Translator
-from emoscribe.types import EmotionScores, Probability, Translation, TranslationRequest
+from emoscribe.types import (
+    EmotionExplanation,
+    EmotionRequest,
+    EmotionScores,
+    Explanation,
+    Probability,
+    Translation,
+    TranslationRequest,
+)
 
 
 class TextError(BaseModel):
@@ -45,7 +55,15 @@ class TextEmotion(BaseModel):
     )
     confidence: Probability | None = Field(default=None, description="Probability that the label is right.")
     needs_review: bool = Field(default=True, description="Whether a person should look.")
-    error: TextError | None = Field(default=None, exclude_if=_is_none, description="Only where this text failed.")
+    context_used: bool = Field(default=False, description="Whether the sentences before took part in the judgement.")
+    explanation: EmotionExplanation | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Weights of the words, if asked for. `source_words` are what white space parts in `text`.",
+    )
+    error: TextError | None = Field(
+        default=None, exclude_if=_is_none, description="Only where this text, or its explanation, failed."
+    )
 
 
 class TextTranslation(BaseModel):
@@ -86,17 +104,70 @@ def _translation_row(text: str, outcome: Translation | EmoScribeError) -> TextTr
     return TextTranslation(text=text, text_en=outcome.text_en, engine=outcome.engine, model=outcome.model)
 
 
+@dataclass(frozen=True, slots=True)
+class ScoringOptions:
+    """How texts are scored."""
+
+    language: str = "en"  # ISO 639-1, of texts and contexts
+    review_confidence: float | None = None  # below it a person should look; None: what the model asks
+    explain: bool = False
+
+
 def score_texts(
-    texts: Sequence[str], language: str, translator: Translator, classifier: Classifier, review_confidence: float
+    texts: Sequence[str],
+    contexts: Sequence[str],
+    translator: Translator,
+    classifier: Classifier,
+    options: ScoringOptions,
 ) -> list[TextEmotion]:
-    """One row a text, in order. Below `review_confidence` a person should look; blank texts have no label."""
-    english = translate_texts(texts, language, translator)
-    outcomes = iter(classifier.classify([row.text_en for row in english if row.text_en.strip()]))
-    return [_emotion_row(row, next(outcomes) if row.text_en.strip() else None, review_confidence) for row in english]
+    """One row a text, in order; blank texts have no label. `contexts`: the sentences before each, one a line."""
+    english = translate_texts(texts, options.language, translator)
+    contexts_en = _contexts_in_english(contexts, options.language, translator)
+    asked = [EmotionRequest(row.text_en, context) for row, context in zip(english, contexts_en, strict=True)]
+    outcomes = iter(classifier.classify([request for request in asked if request.text.strip()]))
+    rows = [
+        _emotion_row(row, next(outcomes) if row.text_en.strip() else None, options.review_confidence) for row in english
+    ]
+    if not options.explain:
+        return rows
+    labelled = [number for number, row in enumerate(rows) if row.label]
+    explanations = classifier.explain([asked[number] for number in labelled])
+    explained = _explained([rows[number] for number in labelled], explanations, options.language, translator)
+    return [next(explained) if row.label else row for row in rows]
+
+
+def _explained(
+    rows: Sequence[TextEmotion],
+    explanations: Sequence[Explanation | EmoScribeError],
+    language: str,
+    translator: Translator,
+) -> Iterator[TextEmotion]:
+    """The rows with their explanations; one that could not be explained keeps its label and has an error."""
+    good = [
+        Explained(row.text, tuple(row.text.split()), language, explanation)
+        for row, explanation in zip(rows, explanations, strict=True)
+        if isinstance(explanation, Explanation)
+    ]
+    records = iter(explain_texts(good, translator))
+    for row, explanation in zip(rows, explanations, strict=True):
+        if isinstance(explanation, EmoScribeError):
+            yield row.model_copy(update={"error": TextError.of(explanation)})
+        else:
+            yield row.model_copy(update={"explanation": next(records)})
+
+
+def _contexts_in_english(contexts: Sequence[str], language: str, translator: Translator) -> list[str]:
+    """Sentence by sentence; what cannot be translated is left out."""
+    lines = [line for context in contexts for line in context.splitlines() if line.strip()]
+    rows = iter(translate_texts(lines, language, translator) if lines else ())
+    return [
+        "\n".join(filter(None, [next(rows).text_en for line in context.splitlines() if line.strip()]))
+        for context in contexts
+    ]
 
 
 def _emotion_row(
-    english: TextTranslation, outcome: EmotionScores | EmoScribeError | None, review_confidence: float
+    english: TextTranslation, outcome: EmotionScores | EmoScribeError | None, review_confidence: float | None
 ) -> TextEmotion:
     text, text_en = english.text, english.text_en
     if isinstance(outcome, EmotionScores):
@@ -107,7 +178,8 @@ def _emotion_row(
             mixed=outcome.mixed,
             scores={label: round(score, 4) for label, score in outcome.scores.items()},
             confidence=round(outcome.confidence, 4),
-            needs_review=outcome.confidence < review_confidence,
+            needs_review=outcome.is_below(review_confidence),
+            context_used=outcome.context_used,
         )
     error = TextError.of(outcome) if outcome else english.error
     return TextEmotion(text=text, text_en=text_en, error=error)

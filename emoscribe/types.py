@@ -166,6 +166,14 @@ class Translation:
 
 
 @dataclass(frozen=True, slots=True)
+class EmotionRequest:
+    """One English sentence to be judged, and the sentences before it."""
+
+    text: str
+    context: str = ""  # one sentence a line, the nearest last; a model that was trained without ignores it
+
+
+@dataclass(frozen=True, slots=True)
 class EmotionScores:
     """Seven independent probabilities and what follows from the model's own thresholds."""
 
@@ -173,6 +181,33 @@ class EmotionScores:
     label: Label  # the winner
     mixed: tuple[Label, ...]  # every label at or above its own threshold, strongest first; may be empty
     confidence: float  # that `label` is right
+    is_doubtful: bool = False  # the confidence is below what the model asks for with this label
+    context_used: bool = False  # whether the sentences before took part
+
+    def is_below(self, confidence: float | None) -> bool:
+        """Whether a person should look: the confidence is below this one or, for None, below what the model asks."""
+        return self.is_doubtful if confidence is None else self.confidence < confidence
+
+
+@dataclass(frozen=True, slots=True)
+class WordWeight:
+    """What one word of a text does for a label."""
+
+    text: str  # with its punctuation
+    weight: float  # log-odds of the label's score
+    start: int  # place in the text, in characters
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a text was given its label: the weights of its words."""
+
+    label: Label  # the winner
+    method: str
+    words: tuple[WordWeight, ...]  # what white space parts, in order
+    context_used: bool = False
+    context_weight: float = 0.0  # log-odds: what the sentences before add to the sentence by itself
 
 
 # --- the result -------------------------------------------------------------------------------
@@ -183,7 +218,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-def _well_formed(text: str) -> str:
+def well_formed(text: str) -> str:
     """A file name may hold bytes that are no UTF-8; Python keeps them as lone surrogates, which no format can carry."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -221,6 +256,43 @@ class Word(_Record):
 ReviewReason = Literal["low_confidence", "suspect_hallucination", "uncertain_language", "uncertain_transcript"]
 
 
+class ExplainedWord(_Record):
+    """One word of the English, and what it does for the label."""
+
+    text: str = Field(description="The word with its punctuation, as it stands in `text_en`.")
+    weight: float = Field(
+        description="By how much the word raises (or, below 0, lowers) the log-odds of the label's score."
+    )
+    source_words: tuple[int, ...] = Field(
+        default=(), description="The words of `words` that it stands for, from 0; empty where that is not known."
+    )
+    start_ms: int | None = Field(
+        default=None, ge=0, description="Start of those words in the recording, milliseconds; null where not known."
+    )
+    end_ms: int | None = Field(
+        default=None, ge=0, description="End of those words in the recording, milliseconds; null where not known."
+    )
+
+
+class EmotionExplanation(_Record):
+    """Which words of the English made the label: of the model's answer, not of the speaker."""
+
+    label: Label = Field(description="The label that is explained: the strongest emotion.")
+    method: str = Field(description="How the weights were found, as in docs/explanations.md.")
+    alignment: Literal["same_text", "lexical", "none"] = Field(
+        description="How English words were led back to spoken ones: same_text (it is the same text), lexical "
+        "(words that translate to each other; the others have no place), none."
+    )
+    words: tuple[ExplainedWord, ...] = Field(description="The words of `text_en`, in order.")
+    context_weight: float = Field(
+        default=0.0, description="By how much the sentences before raise the log-odds of the label's score."
+    )
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Emotion(_Record):
     """The emotion the words express; not what the speaker feels."""
 
@@ -229,6 +301,10 @@ class Emotion(_Record):
     mixed: tuple[Label, ...] = Field(description="All emotions at or above their class threshold, strongest first.")
     scores: Annotated[dict[Label, Probability], AfterValidator(_all_seven)] = Field(
         description="Probability of each of the seven labels; independent of each other."
+    )
+    context_used: bool = Field(default=False, description="Whether the sentences before took part in the judgement.")
+    explanation: EmotionExplanation | None = Field(
+        default=None, exclude_if=_is_none, description="Weights of the words; only where explanations were asked for."
     )
 
 
@@ -263,7 +339,7 @@ class LanguageSummary(_Record):
 class SourceInfo(_Record):
     """What was analysed."""
 
-    name: Annotated[str, AfterValidator(_well_formed)] = Field(
+    name: Annotated[str, AfterValidator(well_formed)] = Field(
         description="File name or object key; never a full local path."
     )
     sha256: str | None = Field(description="SHA-256 of the file, if it was read whole.")
@@ -284,7 +360,7 @@ class Problem(_Record):
     segment_index: int | None = Field(default=None, description="The segment concerned, if one is.")
 
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 STATEMENT: Final = (
     "The emotion expressed in the words of each sentence, from the text alone. "
     "It is not a statement about what any person feels."

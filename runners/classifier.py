@@ -6,7 +6,7 @@ import bentoml
 
 from emoscribe.local_stages import load_classifier
 from runners.serving import begin, runner_options
-from runners.wire import Item, pack_outcomes
+from runners.wire import Item, pack_outcomes, unpack_sentence
 
 
 @bentoml.service(**runner_options("Classifier"))
@@ -22,11 +22,16 @@ class Classifier:
         return {"models": [model.model_dump() for model in self.stage.models]}
 
     @bentoml.api
-    def classify(self, texts: list[str]) -> list[Item]:
+    def classify(self, requests: list[Item]) -> list[Item]:
         """For somebody who waits."""
-        return pack_outcomes(self.stage.classify(texts))
+        return pack_outcomes(self.stage.classify(list(map(unpack_sentence, requests))))
 
     @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=600_000)
-    def classify_bulk(self, texts: list[str]) -> list[Item]:
+    def classify_bulk(self, requests: list[Item]) -> list[Item]:
         """For jobs."""
-        return pack_outcomes(self.stage.classify(texts))
+        return pack_outcomes(self.stage.classify(list(map(unpack_sentence, requests))))
+
+    @bentoml.api
+    def explain(self, requests: list[Item]) -> list[Item]:
+        """For both: an explanation is a batch in itself."""
+        return pack_outcomes(self.stage.explain(list(map(unpack_sentence, requests))))

@@ -16,7 +16,9 @@ from typing import Any, Final, Literal
 from emoscribe.errors import EmoScribeError, RunnerUnavailableError
 from emoscribe.stages import Stages
 from emoscribe.types import (
+    EmotionRequest,
     EmotionScores,
+    Explanation,
     LanguageGuess,
     ModelInfo,
     Samples,
@@ -25,7 +27,7 @@ from emoscribe.types import (
     Translation,
     TranslationRequest,
 )
-from runners.wire import Item, pack_clip, pack_sound, pack_text, unpack_outcomes
+from runners.wire import Item, pack_clip, pack_sentence, pack_sound, pack_text, unpack_outcomes
 
 _log = logging.getLogger(__name__)
 
@@ -153,10 +155,14 @@ class RunnerClassifier:
         """The emotion model."""
         return self.calls.models
 
-    def classify(self, texts: Sequence[str]) -> list[EmotionScores | EmoScribeError]:
+    def classify(self, requests: Sequence[EmotionRequest]) -> list[EmotionScores | EmoScribeError]:
         """The scores of each sentence."""
         method = "classify_bulk" if self.is_bulk else "classify"
-        return unpack_outcomes(self.calls.in_bulk(method, texts), EmotionScores)
+        return unpack_outcomes(self.calls.in_bulk(method, list(map(pack_sentence, requests))), EmotionScores)
+
+    def explain(self, requests: Sequence[EmotionRequest]) -> list[Explanation | EmoScribeError]:
+        """What each word does for the label."""
+        return unpack_outcomes(self.calls.in_bulk("explain", list(map(pack_sentence, requests))), Explanation)
 
 
 def runner_stages(

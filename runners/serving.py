@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from emoscribe import catalog
@@ -52,11 +53,16 @@ def begin(service: str) -> Settings:
 
 
 def yield_to_others(service: str, niceness: int) -> None:
-    """Lower the CPU priority of this process, if nothing but this service runs in it."""
+    """Lower the CPU priority of this process, if nothing but this service runs in it.
+
+    Linux keeps a priority for each thread: those of a model that is loaded already have to be named one by one.
+    """
     from bentoml import server_context
 
-    if server_context.service_name == service and niceness:
-        os.nice(niceness)
+    if server_context.service_name == service:
+        threads = Path("/proc/self/task")
+        for thread in [int(thread.name) for thread in threads.iterdir()] if threads.exists() else [0]:
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def traced(run: AttemptRun) -> AttemptRun:

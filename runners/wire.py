@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 
 from emoscribe.errors import EmoScribeError, error_of
 from emoscribe.types import (
+    EmotionRequest,
     EmotionScores,
+    Explanation,
     LanguageGuess,
     Samples,
     Transcript,
@@ -22,7 +24,7 @@ from emoscribe.types import (
 )
 
 Item = dict[str, Any]
-Result = TypeVar("Result", EmotionScores, LanguageGuess, Transcript, Translation)
+Result = TypeVar("Result", EmotionScores, Explanation, LanguageGuess, Transcript, Translation)
 
 _FULL_SCALE: Final = 32_768.0  # sound is decoded from 16 bits: nothing is lost on the way back to them
 
@@ -66,6 +68,16 @@ def pack_text(request: TranslationRequest) -> Item:
 def unpack_text(item: Mapping[str, Any]) -> TranslationRequest:
     """The same at the other end."""
     return TranslationRequest(item["text"], item["language"])
+
+
+def pack_sentence(request: EmotionRequest) -> Item:
+    """An English sentence to be judged."""
+    return {"text": request.text, "context": request.context}
+
+
+def unpack_sentence(item: Mapping[str, Any]) -> EmotionRequest:
+    """The same at the other end."""
+    return EmotionRequest(item["text"], item["context"])
 
 
 def pack_outcomes(outcomes: Iterable[Any]) -> list[Item]:

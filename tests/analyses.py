@@ -9,6 +9,8 @@ from emoscribe.labels import LABELS, Label
 from emoscribe.types import (
     Analysis,
     Emotion,
+    EmotionExplanation,
+    ExplainedWord,
     LanguageSummary,
     ModelInfo,
     Problem,
@@ -155,6 +157,36 @@ def hostile() -> Analysis:
             "statement": analysis.statement + HOSTILE_TEXTS[0],
         }
     )
+
+
+def explained(analysis: Analysis) -> Analysis:
+    """The same with made-up weights for every word of the English; every third word has no place in the source."""
+    weights = (0.1, 3.4, -0.7, 1.8, 0.6, -3.1, 0.0)
+    segments = []
+    for segment in analysis.segments:
+        words = [
+            ExplainedWord(text=text, weight=weights[at % len(weights)])
+            if at % 3 == 2 or at >= len(segment.words)
+            else ExplainedWord(
+                text=text,
+                weight=weights[at % len(weights)],
+                source_words=(at,),
+                start_ms=segment.words[at].start_ms,
+                end_ms=segment.words[at].end_ms,
+            )
+            for at, text in enumerate(segment.text_en.split())
+        ]
+        if emotion := segment.emotion:
+            explanation = EmotionExplanation(
+                label=emotion.label,
+                method="with_and_without",
+                alignment="lexical",
+                words=tuple(words),
+                context_weight=1.2 if segment.index > 0 else 0.0,
+            )
+            emotion = emotion.model_copy(update={"explanation": explanation, "context_used": segment.index > 0})
+        segments.append(segment.model_copy(update={"emotion": emotion}))
+    return analysis.model_copy(update={"segments": tuple(segments)})
 
 
 def _analysis(segments: list[Segment], *, duration_ms: int, name: str) -> Analysis:

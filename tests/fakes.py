@@ -3,6 +3,7 @@
 A fake says what it is told to and records what it was asked. Nothing here is patched into anything.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,9 @@ from emoscribe.errors import EmoScribeError, StageError, UnsupportedLanguageErro
 from emoscribe.labels import LABELS, Label
 from emoscribe.types import (
     SAMPLES_PER_MS,
+    EmotionRequest,
     EmotionScores,
+    Explanation,
     LanguageGuess,
     ModelInfo,
     Samples,
@@ -20,6 +23,7 @@ from emoscribe.types import (
     TranscriptionRequest,
     Translation,
     TranslationRequest,
+    WordWeight,
 )
 
 
@@ -97,19 +101,35 @@ class FakeTranslator:
 
 @dataclass
 class FakeClassifier:
-    """Finds the name of a label in the text; neutral otherwise. Fails texts that hold "BROKEN"."""
+    """Finds the name of a label in the text; neutral otherwise. Fails texts that hold "BROKEN".
 
-    texts: list[str] = field(default_factory=list)
+    The words that hold the label weigh 1, the others 0; texts that hold "OPAQUE" cannot be explained.
+    """
+
+    requests: list[EmotionRequest] = field(default_factory=list)
     confidence: float = 0.9
     models: tuple[ModelInfo, ...] = (fake_model("emotion", "fake-emotion"),)
 
-    def classify(self, texts: Sequence[str]) -> list[EmotionScores | EmoScribeError]:
-        self.texts += texts
-        return [self._one(text) for text in texts]
+    def classify(self, requests: Sequence[EmotionRequest]) -> list[EmotionScores | EmoScribeError]:
+        self.requests += requests
+        return [self._one(request) for request in requests]
 
-    def _one(self, text: str) -> EmotionScores | EmoScribeError:
+    def explain(self, requests: Sequence[EmotionRequest]) -> list[Explanation | EmoScribeError]:
+        return [self._explain_one(request) for request in requests]
+
+    def _explain_one(self, request: EmotionRequest) -> Explanation | EmoScribeError:
+        scores = self._one(request)
+        if isinstance(scores, EmoScribeError) or "OPAQUE" in request.text:
+            return scores if isinstance(scores, EmoScribeError) else StageError("Nobody can explain this text.")
+        spans = [match.span() for match in re.finditer(r"\S+", request.text)]
+        words = [(request.text[start:end], start, end) for start, end in spans]
+        weights = tuple(WordWeight(word, float(scores.label in word.lower()), *span) for word, *span in words)
+        return Explanation(scores.label, "fake", weights, scores.context_used)
+
+    def _one(self, request: EmotionRequest) -> EmotionScores | EmoScribeError:
+        text = request.text
         if "BROKEN" in text:
             return StageError("The classifier failed on this text.")
         found: Label = next((label for label in LABELS if label in text.lower()), "neutral")
         scores = {label: self.confidence if label == found else 0.05 for label in LABELS}
-        return EmotionScores(scores, found, (found,), self.confidence)
+        return EmotionScores(scores, found, (found,), self.confidence, context_used=bool(request.context))

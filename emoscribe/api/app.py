@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import emoscribe
-from emoscribe.api import analyses, audio_models, audio_routes, events, results, text
+from emoscribe.api import analyses, audio_models, audio_routes, events, explanations, results, text
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -54,6 +54,7 @@ def create_app() -> FastAPI:
         analyses.router,
         events.router,
         results.router,
+        explanations.router,
         text.router,
         audio_routes.router,
         audio_models.router,

@@ -36,7 +36,10 @@ class SubmissionFields(BaseModel):
         description=f"Formats to make at once, as a list or separated by commas: {', '.join(FORMATS)}, all. JSON is "
         "always made, and every other format can be had later.",
     )
-    explain: bool = Field(default=False, description="Weights of each word: not available yet, refused.")
+    explain: bool = Field(
+        default=False,
+        description="With the weights of each sentence's words; the explanation of one sentence can be had later too.",
+    )
     callback_url: Annotated[str | None, BeforeValidator(_empty_is_none)] = Field(
         default=None, max_length=2048, description="Public https or http address that is told when the analysis ends."
     )

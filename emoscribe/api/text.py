@@ -1,10 +1,10 @@
 """Texts, answered at once: emotions and translations. Nothing is kept."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from emoscribe.api.auth import TextUser
 from emoscribe.api.bounded_body import BoundedRoute
@@ -13,6 +13,7 @@ from emoscribe.api.parts import Parts
 from emoscribe.api.problem_docs import problems
 from emoscribe.errors import InvalidRequestError
 from emoscribe.texts import (
+    ScoringOptions,
     TextEmotion,
     TextError,
     TextTranslation,
@@ -24,6 +25,7 @@ from emoscribe.types import STATEMENT, ModelInfo
 
 MAX_TEXTS: Final = 256
 MAX_TEXT_CHARACTERS: Final = 5000
+MAX_EXPLAINED_TEXTS: Final = 32  # an explanation costs about ten times as much as a label
 
 router = APIRouter(tags=["texts"], route_class=BoundedRoute)
 
@@ -52,6 +54,35 @@ class Texts(BaseModel):
     language: Annotated[Text, Field(min_length=2, max_length=35)] = Field(
         default="en", description="Of all of them, ISO 639-1."
     )
+
+
+class EmotionTexts(Texts):
+    """Texts of one language whose emotions are asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [TEXTS]})
+
+    contexts: Annotated[tuple[Text, ...], Field(max_length=MAX_TEXTS)] = Field(
+        default=(),
+        description="Nothing, or one for each text: the sentences said before it, in the same language, one a line, "
+        "the nearest last. Models that were trained with context use it; `context_used` tells.",
+    )
+    explain: bool = Field(
+        default=False, description=f"With the weights of the words; then at most {MAX_EXPLAINED_TEXTS} texts."
+    )
+
+    @model_validator(mode="after")
+    def _check_counts(self) -> Self:
+        if self.contexts and len(self.contexts) != len(self.texts):
+            raise ValueError("contexts must be as many as texts, or none")
+        if self.explain and len(self.texts) > MAX_EXPLAINED_TEXTS:
+            raise ValueError(f"no more than {MAX_EXPLAINED_TEXTS} texts can be explained at once")
+        return self
+
+    @property
+    def with_contexts(self) -> list[tuple[str, str]]:
+        """Each text with its context, empty for none; of one that is too long its end."""
+        contexts = self.contexts or ("",) * len(self.texts)
+        return [(text, context[-MAX_TEXT_CHARACTERS:]) for text, context in zip(self.texts, contexts, strict=True)]
 
 
 class EmotionList(BaseModel):
@@ -85,6 +116,7 @@ _EMOTIONS: Final = {
             "scores": SCORES,
             "confidence": 0.93,
             "needs_review": False,
+            "context_used": False,
         }
     ],
     "models": [{"role": "emotion", "name": "emotion", **MODEL}],
@@ -112,19 +144,19 @@ _TRANSLATIONS: Final = {
         **problems(400, 401, 403, 413, 422, 429, 503),
     },
 )
-def post_emotions(parts: Parts, _caller: TextUser, body: Texts) -> EmotionList:
+def post_emotions(parts: Parts, _caller: TextUser, body: EmotionTexts) -> EmotionList:
     """The emotion that each text expresses in its words, from the words alone: not what anybody feels.
 
     A text that cannot be scored carries an `error`; the others are not affected. Blank texts have no label.
     """
     translator, classifier = parts.stages.translator, parts.stages.classifier
     language = language_of_texts(body.language, translator)
-    threshold = parts.settings.review_emotion_confidence
-    rows = _rows(
-        body.texts,
-        lambda texts: score_texts(texts, language, translator, classifier, threshold),
-        lambda text, error: TextEmotion(text=text, text_en="", error=error),
-    )
+    options = ScoringOptions(language, parts.settings.review_emotion_confidence, body.explain)
+
+    def score(texts: Sequence[tuple[str, str]]) -> Sequence[TextEmotion]:
+        return score_texts([text for text, _ in texts], [one for _, one in texts], translator, classifier, options)
+
+    rows = _rows(body.with_contexts, score, lambda text, error: TextEmotion(text=text, text_en="", error=error))
     models = (*_translation_models(parts, language), *classifier.models)
     return EmotionList(language=language, emotions=tuple(rows), models=models)
 
@@ -143,8 +175,8 @@ def post_translations(parts: Parts, _caller: TextUser, body: Texts) -> Translati
     translator = parts.stages.translator
     language = language_of_texts(body.language, translator)
     rows = _rows(
-        body.texts,
-        lambda texts: translate_texts(texts, language, translator),
+        [(text, "") for text in body.texts],
+        lambda texts: translate_texts([text for text, _ in texts], language, translator),
         lambda text, error: TextTranslation(text=text, text_en="", engine="none", error=error),
     )
     return TranslationList(
@@ -157,9 +189,11 @@ def _translation_models(parts: Parts, language: str) -> Sequence[ModelInfo]:
 
 
 def _rows(
-    texts: Sequence[str], work: Callable[[Sequence[str]], Sequence[_Row]], fail: Callable[[str, TextError], _Row]
+    texts: Sequence[tuple[str, str]],
+    work: Callable[[Sequence[tuple[str, str]]], Sequence[_Row]],
+    fail: Callable[[str, TextError], _Row],
 ) -> list[_Row]:
-    """A row for each text: those that are too long fail, the others are worked on together."""
+    """A row for each text (with its context): those that are too long fail, the others are worked on together."""
     too_long = TextError.of(InvalidRequestError(f"The text has more than {MAX_TEXT_CHARACTERS} characters."))
-    rows = iter(work([text for text in texts if len(text) <= MAX_TEXT_CHARACTERS]))
-    return [next(rows) if len(text) <= MAX_TEXT_CHARACTERS else fail(text, too_long) for text in texts]
+    rows = iter(work([one for one in texts if len(one[0]) <= MAX_TEXT_CHARACTERS]))
+    return [next(rows) if len(text) <= MAX_TEXT_CHARACTERS else fail(text, too_long) for text, _ in texts]

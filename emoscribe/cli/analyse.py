@@ -30,6 +30,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
     audio_track: Annotated[
         int | None, typer.Option(min=0, help="Which audio track, from 0; default: the first.")
     ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="With the weights of each sentence's words.")] = False,
     show_timeline: Annotated[bool, typer.Option("--timeline/--no-timeline", help="Print the sentences.")] = True,
 ) -> None:
     """Analyse FILEs: what is said, in English too, and which emotion each sentence expresses."""
@@ -38,7 +39,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
 
     settings = load_settings(profile=profile)
     wanted = parse_formats(formats)
-    options = analysis_options(settings, language=language, audio_track=audio_track)
+    options = analysis_options(settings, language=language, audio_track=audio_track, explain=explain)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     stages = load_stages(settings)

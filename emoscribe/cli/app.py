@@ -14,7 +14,21 @@ from rich.text import Text
 
 import emoscribe
 from emoscribe import catalog
-from emoscribe.cli import analyse, batch, doctor, emotions, jobs, languages, models, serve, tokens
+from emoscribe.cli import (
+    analyse,
+    audit,
+    batch,
+    card,
+    doctor,
+    emotions,
+    evaluate,
+    jobs,
+    languages,
+    models,
+    serve,
+    tokens,
+    train,
+)
 from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelError
 
 EXIT_FAILED: Final = 1
@@ -36,6 +50,10 @@ app.command("worker")(serve.worker)
 app.command("runner")(serve.runner)
 app.command("batch")(batch.command)
 app.command("languages")(languages.command)
+app.command("train")(train.command)
+app.command("evaluate")(evaluate.command)
+app.command("audit")(audit.command)
+app.command("card")(card.command)
 app.command("doctor")(doctor.command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(tokens.app, name="tokens")

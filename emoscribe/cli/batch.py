@@ -39,6 +39,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
         str, typer.Option(help="Comma-separated: json, csv, parquet, srt, srt_en, vtt, vtt_en, html, or all.")
     ] = "json",
     language: Annotated[str | None, typer.Option(help="ISO 639-1 code such as pt; auto: detected.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="With the weights of each sentence's words.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many recordings, the first by name.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed ones again.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until every job has ended.")] = True,
@@ -57,7 +58,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
     wanted = parse_formats(formats)
     settings = load_settings()
     console = Console()
-    found = find_recordings(source, JobOptions(language=language, formats=wanted), settings)
+    found = find_recordings(source, JobOptions(language=language, formats=wanted, explain=explain), settings)
     _tell_found(found, console)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,10 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
+from emoscribe.enrichment import CONTEXT_SENTENCES
 from emoscribe.errors import MediaNotFoundError
 from emoscribe.settings import load_settings
-from emoscribe.texts import score_texts
+from emoscribe.texts import ScoringOptions, score_texts
 
 LINES_PER_BATCH: Final = 256
 
@@ -21,6 +22,10 @@ def command(
         str, typer.Argument(help="Text file, UTF-8, one text a line; -: standard input.", metavar="[FILE|-]")
     ] = "-",
     language: Annotated[str, typer.Option(help="Language of the texts, ISO 639-1.")] = "en",
+    context: Annotated[
+        bool, typer.Option("--context", help="The lines follow each other: judge each with the two before it.")
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="With the weights of the words.")] = False,
     profile: Annotated[str | None, typer.Option(help="Model profile: embedded or quality.")] = None,
 ) -> None:
     """Emotion of each line of text, as one JSON object a line, in the same order."""
@@ -31,13 +36,24 @@ def command(
     translator, classifier = load_translator(settings), load_classifier(settings)
     if source_language != "en" and source_language not in translator.languages:
         raise translator.unsupported(source_language)
+    options = ScoringOptions(source_language, settings.review_emotion_confidence, explain)
+    before: list[str] = []
     with ExitStack() as stack:
         lines = _open(file, stack)
         size = 1 if lines.isatty() else LINES_PER_BATCH
         while batch := [line.rstrip("\r\n") for line in islice(lines, size)]:
-            for row in score_texts(batch, source_language, translator, classifier, settings.review_emotion_confidence):
+            contexts = _contexts(batch, before) if context else [""] * len(batch)
+            for row in score_texts(batch, contexts, translator, classifier, options):
                 typer.echo(json.dumps(row.model_dump(mode="json"), ensure_ascii=False))
             sys.stdout.flush()
+            before = (before + batch)[-CONTEXT_SENTENCES:]
+
+
+def _contexts(batch: list[str], before: list[str]) -> list[str]:
+    """The lines before each line of a batch; `before`: the last ones of the batch before."""
+    lines = before + batch
+    ends = range(len(before), len(lines))
+    return ["\n".join(lines[max(0, end - CONTEXT_SENTENCES) : end]) for end in ends]
 
 
 def _open(file: str, stack: ExitStack) -> TextIO:

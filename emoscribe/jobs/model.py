@@ -126,7 +126,7 @@ class JobOptions(_Record):
     formats: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = Field(
         default=("json",), description="Formats of emoscribe.report; JSON is always made."
     )
-    explain: bool = False
+    explain: bool = Field(default=False, description="With the weights of each sentence's words.")
 
 
 class JobRequest(_Record):

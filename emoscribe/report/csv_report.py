@@ -2,7 +2,6 @@
 
 UTF-8 with a byte order mark: without it Excel reads a double-clicked file in the ANSI code page and
 "não" becomes "nÃ£o"; pandas, DuckDB, R and LibreOffice skip the mark (Python: `encoding="utf-8-sig"`).
-A spreadsheet runs a cell that starts like a formula, so such text gets a leading apostrophe.
 """
 
 import csv
@@ -11,6 +10,7 @@ from typing import Final
 
 from emoscribe.labels import LABELS
 from emoscribe.report.timestamps import clock
+from emoscribe.spreadsheet_text import inert
 from emoscribe.types import Analysis, Segment
 
 COLUMNS: Final = (
@@ -20,10 +20,8 @@ COLUMNS: Final = (
     *("label", "confidence", "mixed", *LABELS),
     *("needs_review", "review_reasons"),
     *("source", "models", "modalities", "statement"),
+    "context_used",
 )
-
-# OWASP's list, and the full-width forms that spreadsheets in East Asian locales take for the same signs
-_FORMULA_STARTS: Final = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 def render_csv(analysis: Analysis) -> bytes:
@@ -32,7 +30,7 @@ def render_csv(analysis: Analysis) -> bytes:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     provenance = _provenance(analysis)
-    writer.writerows([*_segment_cells(segment), *provenance] for segment in analysis.segments)
+    writer.writerows([*_segment_cells(segment), *provenance, _context_used(segment)] for segment in analysis.segments)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -40,8 +38,8 @@ def _segment_cells(segment: Segment) -> list[str]:
     return [
         *(str(segment.index), clock(segment.start_ms), clock(segment.end_ms)),
         *(str(segment.start_ms), str(segment.end_ms)),
-        *(_inert(segment.text), _inert(segment.language), f"{segment.language_probability:.4f}"),
-        *(_inert(segment.text_en), _inert(segment.translation_engine), f"{segment.transcript_confidence:.4f}"),
+        *(inert(segment.text), inert(segment.language), f"{segment.language_probability:.4f}"),
+        *(inert(segment.text_en), inert(segment.translation_engine), f"{segment.transcript_confidence:.4f}"),
         *_emotion_cells(segment),
         *("true" if segment.needs_review else "false", "; ".join(segment.review_reasons)),
     ]
@@ -55,13 +53,14 @@ def _emotion_cells(segment: Segment) -> list[str]:
     return [emotion.label, f"{emotion.confidence:.4f}", "; ".join(emotion.mixed), *scores]
 
 
+def _context_used(segment: Segment) -> str:
+    if segment.emotion is None:
+        return ""
+    return "true" if segment.emotion.context_used else "false"
+
+
 def _provenance(analysis: Analysis) -> list[str]:
     """Repeated in every row: rows of several files get pasted together, and every output says where it is from."""
     models = "; ".join(f"{model.name} {model.version}" for model in analysis.models)
     cells = (analysis.source.name, models, "; ".join(analysis.modalities), analysis.statement)
-    return [_inert(cell) for cell in cells]
-
-
-def _inert(text: str) -> str:
-    starts = {text[:1], text.lstrip()[:1]}
-    return f"'{text}" if starts & _FORMULA_STARTS else text
+    return [inert(cell) for cell in cells]

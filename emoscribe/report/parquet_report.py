@@ -33,6 +33,7 @@ def _row(segment: Segment) -> dict[str, Any]:
     row["label"] = emotion.label if emotion else None
     row["confidence"] = emotion.confidence if emotion else None
     row["mixed"] = emotion.mixed if emotion else None
+    row["context_used"] = emotion.context_used if emotion else None
     return row | {label: emotion.scores[label] if emotion else None for label in LABELS}
 
 
@@ -59,5 +60,6 @@ def _schema() -> Any:
             required("needs_review", pa.bool_()),
             required("review_reasons", texts),
             required("words", pa.list_(required("element", pa.struct(word)))),
+            pa.field("context_used", pa.bool_()),
         ]
     )

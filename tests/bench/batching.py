@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recordings", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--at-once", type=int, default=16)
+    parser.add_argument("--at-once", type=int, default=32)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         recordings, seconds = cut(Path(folder), asked.recordings, SECONDS)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
 from emoscribe.labels import LABELS
-from emoscribe.types import EmotionScores, ModelInfo
+from emoscribe.types import EmotionRequest, EmotionScores, ModelInfo
 from tests.bench.output import save
 from tests.conftest import ROOT
 
@@ -30,7 +30,8 @@ def main() -> None:
     figures: dict[str, dict[str, float]] = {}
     for name in ("dev", "test"):
         texts, truth = _read(name, limit)
-        scores = [s for s in classifier.classify(texts) if isinstance(s, EmotionScores)]
+        requests = [EmotionRequest(text) for text in texts]
+        scores = [s for s in classifier.classify(requests) if isinstance(s, EmotionScores)]
         figures[name] = {"rows": len(texts), **_quality(scores, truth)}
         print(name, figures[name], flush=True)
     figures["cpu ms per text, by size of call"] = _speed(classifier, _read("dev", 512)[0])
@@ -78,10 +79,11 @@ def _calibration_error(confidence: npt.NDArray[np.float64], right: Booleans, bin
 
 def _speed(classifier: EmotionClassifier, texts: list[str]) -> dict[str, float]:
     figures = {}
+    requests = [EmotionRequest(text) for text in texts]
     for size in (1, 8, 32, 128):
         start = time.process_time()
         for first in range(0, len(texts), size):
-            classifier.classify(texts[first : first + size])
+            classifier.classify(requests[first : first + size])
         figures[str(size)] = round(1000 * (time.process_time() - start) / len(texts), 2)
     return figures
 

@@ -19,7 +19,7 @@ from emoscribe.local_stages import load_classifier
 from emoscribe.settings import load_settings
 from emoscribe.stages import Classifier
 from emoscribe.translate import PackTranslator, Route, load_engine
-from emoscribe.types import EmotionScores, Translation, TranslationRequest
+from emoscribe.types import EmotionRequest, EmotionScores, Translation, TranslationRequest
 from tests.bench.output import save
 from tests.conftest import ROOT
 
@@ -70,7 +70,8 @@ def _portuguese(changes: dict[str, object]) -> PackTranslator:
 
 
 def _macro_f1(classifier: Classifier, english: list[str], truth: npt.NDArray[np.bool_]) -> float:
-    found = [outcome.mixed if isinstance(outcome, EmotionScores) else () for outcome in classifier.classify(english)]
+    requests = [EmotionRequest(text) for text in english]
+    found = [outcome.mixed if isinstance(outcome, EmotionScores) else () for outcome in classifier.classify(requests)]
     predicted = np.array([[label in mixed for label in MARKED.values()] for mixed in found])
     f1 = 2 * (predicted & truth).sum(axis=0) / (predicted.sum(axis=0) + truth.sum(axis=0))  # (6,)
     return round(float(f1.mean()), 4)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -154,8 +155,10 @@ def test_the_official_client_transcribes(service: ServiceProcess) -> None:
 
 
 def test_emotions_of_texts_are_answered_at_once(client: httpx.Client) -> None:
-    answer = client.post("/v1/emotions", json={"texts": ["Estou com muito medo."], "language": "pt"})
+    body = {"texts": ["Estou com muito medo."], "contexts": ["Ele voltou."], "language": "pt", "explain": True}
+    answer = client.post("/v1/emotions", json=body)
     found = answer.raise_for_status().json()["emotions"][0]
+    assert max(found["explanation"]["words"], key=lambda word: word["weight"])["text"] == "afraid."
     assert found["label"] == "fear"
     assert "afraid" in found["text_en"] or "scared" in found["text_en"]
 
@@ -164,6 +167,14 @@ def test_a_recording_that_cannot_be_read_fails_its_job_with_a_cause(client: http
     job = submit(client, b"this is no video" * 100, "video.mp4")
     ended = wait_for(client, job["id"])
     assert (ended["state"], ended["error"]["code"]) == ("failed", "unsupported_media")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have no priority of their own here")
+def test_every_thread_of_whisper_gives_way(service: ServiceProcess) -> None:
+    transcriber = service.processes("--service-name Transcriber")[-1].pid
+    threads = [int(thread.name) for thread in Path(f"/proc/{transcriber}/task").iterdir()]
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {19}
+    assert os.getpriority(os.PRIO_PROCESS, service.processes("--service-name Classifier")[-1].pid) == 0
 
 
 def test_errors_of_every_layer_are_problems(client: httpx.Client) -> None:

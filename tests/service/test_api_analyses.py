@@ -111,7 +111,6 @@ def test_waiting_for_one_that_fails_gives_its_problem(api: Service) -> None:
         ({"formats": "docx"}, 400, "invalid_request", "docx"),
         ({"language": "tlh"}, 422, "unsupported_language", "tlh"),
         ({"audio_track": "-1"}, 400, "invalid_request", "body.audio_track"),
-        ({"explain": "true"}, 400, "invalid_request", "explanations"),
         ({"explain": "perhaps"}, 400, "invalid_request", "body.explain"),
         ({"callback_url": "https://example.com/x"}, 422, "callback_refused", "callbacks"),
         ({"colour": "red"}, 400, "invalid_request", "not known"),

@@ -18,21 +18,26 @@ from emoscribe.errors import (
 )
 from emoscribe.labels import LABELS
 from emoscribe.types import (
+    EmotionRequest,
     EmotionScores,
+    Explanation,
     LanguageGuess,
     SpokenWord,
     Transcript,
     TranscriptionRequest,
     Translation,
     TranslationRequest,
+    WordWeight,
 )
 from runners.wire import (
     pack_clip,
     pack_outcomes,
+    pack_sentence,
     pack_sound,
     pack_text,
     unpack_clip,
     unpack_outcomes,
+    unpack_sentence,
     unpack_sound,
     unpack_text,
 )
@@ -64,6 +69,8 @@ def test_requests_arrive() -> None:
     assert again.samples.dtype == np.float32
     text = TranslationRequest("Olá 🎥", "pt")
     assert unpack_text(pack_text(text)) == text
+    sentence = EmotionRequest("Fine.", "He died.\nShe left 🎥")
+    assert unpack_sentence(pack_sentence(sentence)) == sentence
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,8 @@ def test_requests_arrive() -> None:
         TRANSCRIPT,
         LanguageGuess("pt", 0.9, {"pt": 0.9, "es": 0.1}),
         Translation("Hi", "bergamot", "bergamot-pt-en"),
-        EmotionScores(dict.fromkeys(LABELS, 0.1), "fear", ("fear", "anger"), 0.5),
+        EmotionScores(dict.fromkeys(LABELS, 0.1), "fear", ("fear", "anger"), 0.5, context_used=True),
+        Explanation("fear", "occlusion", (WordWeight("so", -0.25, 0, 2), WordWeight("afraid", 3.5, 3, 9)), True, 0.5),
     ],
 )
 def test_results_and_errors_arrive_in_order(result: Any) -> None:

@@ -1,6 +1,7 @@
 import json
 import logging
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emoscribe.emotion import ClassifierOptions, EmotionClassifier, ModelCard
+from emoscribe.emotion import ClassifierOptions, EmotionClassifier
 from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelIntegrityError, StageError
 from emoscribe.labels import LABELS
-from emoscribe.types import EmotionScores, ModelInfo
+from emoscribe.scoring import ModelCard
+from emoscribe.types import EmotionRequest, EmotionScores, ModelInfo
 from tests.conftest import ROOT
 from tests.tiny_classifier import GOOD_METADATA, TOKENIZER, rows, save_classifier
 
@@ -45,6 +47,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
     return EmotionClassifier(folder, INFO, ClassifierOptions(device="cpu", threads=2, batch_size=3))
 
 
+def asked(texts: Sequence[str]) -> list[EmotionRequest]:
+    return [EmotionRequest(text) for text in texts]
+
+
 def scored(outcomes: list[EmotionScores | EmoScribeError]) -> list[EmotionScores]:
     assert all(isinstance(outcome, EmotionScores) for outcome in outcomes), outcomes
     return [outcome for outcome in outcomes if isinstance(outcome, EmotionScores)]
@@ -58,7 +64,7 @@ def scored(outcomes: list[EmotionScores | EmoScribeError]) -> list[EmotionScores
     list(zip(TEXTS[:7], ["happiness", "anger", "disgust", "fear", "sadness", "surprise", "neutral"], strict=True)),
 )
 def test_plain_cases(classifier: EmotionClassifier, text: str, label: str) -> None:
-    (scores,) = scored(classifier.classify([text]))
+    (scores,) = scored(classifier.classify(asked([text])))
     assert scores.label == label
     assert scores.mixed[0] == label
 
@@ -69,47 +75,47 @@ def test_the_bundled_model_depends_on_its_batch_and_so_runs_texts_alone(classifi
 
 
 def test_scores_are_exactly_the_same_whatever_the_batch(classifier: EmotionClassifier) -> None:
-    together = classifier.classify(TEXTS)
-    assert [classifier.classify([text])[0] for text in TEXTS] == together
-    assert classifier.classify(TEXTS[::-1] * 3) == together[::-1] * 3
+    together = classifier.classify(asked(TEXTS))
+    assert [classifier.classify(asked([text]))[0] for text in TEXTS] == together
+    assert classifier.classify(asked(TEXTS[::-1] * 3)) == together[::-1] * 3
 
 
 def test_scores_do_not_depend_on_the_number_of_threads(classifier: EmotionClassifier) -> None:
     single = EmotionClassifier(ROOT / "models" / "emotion", INFO, ClassifierOptions(device="cpu", threads=1))
-    assert single.classify(TEXTS) == classifier.classify(TEXTS)
+    assert single.classify(asked(TEXTS)) == classifier.classify(asked(TEXTS))
 
 
 def test_many_callers_at_once(classifier: EmotionClassifier) -> None:
-    alone = classifier.classify(TEXTS)
+    alone = classifier.classify(asked(TEXTS))
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda _: classifier.classify(TEXTS), range(8))) == [alone] * 8
+        assert list(pool.map(lambda _: classifier.classify(asked(TEXTS)), range(8))) == [alone] * 8
 
 
 def test_what_cannot_be_judged_fails_alone(classifier: EmotionClassifier) -> None:
     bad: list[object] = [None, float("nan"), 5, b"x", "", " \n\t ", "你好吗", "😂🏳️‍🌈", "x" * 10_000]
     mixed = [item for text in bad for item in (text, TEXTS[0])]
-    outcomes = classifier.classify(mixed)  # type: ignore[arg-type]  # that is the point
+    outcomes = classifier.classify(asked(mixed))  # type: ignore[arg-type]  # that is the point
     assert all(isinstance(outcome, InvalidRequestError) for outcome in outcomes[::2])
-    assert outcomes[1::2] == classifier.classify([TEXTS[0]]) * len(bad)
+    assert outcomes[1::2] == classifier.classify(asked([TEXTS[0]])) * len(bad)
 
 
 def test_no_texts_give_no_outcomes(classifier: EmotionClassifier) -> None:
-    assert classifier.classify([]) == []
+    assert classifier.classify(asked([])) == []
 
 
 def test_odd_text_is_scored_like_any_other(classifier: EmotionClassifier) -> None:
-    scored(classifier.classify(["a\x00b", "\ud800 happy", "happy " * 5000, "<b>no</b>", "I ❤ 你"]))
+    scored(classifier.classify(asked(["a\x00b", "\ud800 happy", "happy " * 5000, "<b>no</b>", "I ❤ 你"])))
 
 
 def test_text_beyond_the_limit_of_tokens_changes_nothing(classifier: EmotionClassifier) -> None:
     long = "sad " * 126  # and [CLS] and [SEP]
-    assert classifier.classify([long]) == classifier.classify([long + "but so very happy!"])
+    assert classifier.classify(asked([long])) == classifier.classify(asked([long + "but so very happy!"]))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=80))
 def test_what_every_result_keeps(classifier: EmotionClassifier, text: str) -> None:
-    (outcome,) = classifier.classify([text])
+    (outcome,) = classifier.classify(asked([text]))
     if isinstance(outcome, EmoScribeError):
         return
     assert tuple(outcome.scores) == LABELS
@@ -126,7 +132,7 @@ def test_macro_f1_on_goemotions(classifier: EmotionClassifier, shared_data: Path
     lines = (shared_data / "goemotions_ekman" / "test.tsv").read_text(encoding="utf-8").splitlines()[::5]
     texts, ids, _ = zip(*(line.split("\t") for line in lines), strict=True)
     truth = np.array([[str(k) in row.split(",") for k in range(len(LABELS))] for row in ids])
-    outcomes = classifier.classify(texts)
+    outcomes = classifier.classify(asked(texts))
     mixed = [outcome.mixed if isinstance(outcome, EmotionScores) else () for outcome in outcomes]
     predicted = np.array([[label in found for label in LABELS] for found in mixed])
     f1 = 2 * (predicted & truth).sum(axis=0) / (predicted.sum(axis=0) + truth.sum(axis=0))  # (7,)
@@ -138,8 +144,8 @@ def test_macro_f1_on_goemotions(classifier: EmotionClassifier, shared_data: Path
 
 def test_a_model_that_does_not_depend_on_the_batch_gets_batches(tiny: EmotionClassifier) -> None:
     assert not tiny.runs_texts_alone
-    together = scored(tiny.classify(TEXTS))
-    alone = scored([tiny.classify([text])[0] for text in TEXTS])
+    together = scored(tiny.classify(asked(TEXTS)))
+    alone = scored([tiny.classify(asked([text]))[0] for text in TEXTS])
     for one, other in zip(alone, together, strict=True):
         assert one.label == other.label
         assert list(one.scores.values()) == pytest.approx(list(other.scores.values()), abs=1e-5)
@@ -148,7 +154,7 @@ def test_a_model_that_does_not_depend_on_the_batch_gets_batches(tiny: EmotionCla
 def test_one_text_the_model_cannot_run_fails_alone(tmp_path: Path) -> None:
     small = EmotionClassifier(save_classifier(tmp_path, rows(tokens=29_000)), INFO)  # later tokens are out of range
     rare = "Such hysteria!"  # token 29,004
-    outcomes = small.classify(["I am sad.", rare, "I am glad."])
+    outcomes = small.classify(asked(["I am sad.", rare, "I am glad."]))
     assert isinstance(outcomes[1], StageError)
     scored([outcomes[0], outcomes[2]])
 
@@ -158,14 +164,16 @@ def test_logits_that_are_no_numbers_fail_alone(tmp_path: Path) -> None:
 
     table = rows()
     table[Tokenizer.from_file(str(TOKENIZER)).token_to_id("cursed")] = np.nan
-    outcomes = EmotionClassifier(save_classifier(tmp_path, table), INFO).classify(["fine", "a cursed word", "fine"])
+    outcomes = EmotionClassifier(save_classifier(tmp_path, table), INFO).classify(
+        asked(["fine", "a cursed word", "fine"])
+    )
     assert isinstance(outcomes[1], StageError)
     assert outcomes[0] == outcomes[2]
 
 
 def test_huge_logits_stay_probabilities(tmp_path: Path) -> None:
     huge = EmotionClassifier(save_classifier(tmp_path, rows() * 1e6), INFO)
-    for scores in scored(huge.classify(TEXTS)):
+    for scores in scored(huge.classify(asked(TEXTS))):
         assert all(0 <= score <= 1 for score in scores.scores.values())
         assert 0 < scores.confidence <= 1
 
@@ -179,7 +187,7 @@ def test_the_label_stands_highest_above_its_own_threshold(tmp_path: Path) -> Non
     table[Tokenizer.from_file(str(TOKENIZER)).token_to_id("word")] = logits
     thresholds = [0.74, 0.5, 0.1, 0.5, 0.3, 0.5, 0.5]
     metadata = {**GOOD_METADATA, "thresholds": json.dumps(thresholds)}
-    (scores,) = scored(EmotionClassifier(save_classifier(tmp_path, table, metadata), INFO).classify(["word"]))
+    (scores,) = scored(EmotionClassifier(save_classifier(tmp_path, table, metadata), INFO).classify(asked(["word"])))
     assert scores.label == "fear"
     assert scores.mixed == ("fear", "anger")
     assert scores.confidence == pytest.approx(0.4 / 1.45, abs=1e-4)
@@ -188,7 +196,7 @@ def test_the_label_stands_highest_above_its_own_threshold(tmp_path: Path) -> Non
 def test_the_temperature_of_the_metadata_flattens_the_scores(tmp_path: Path, tiny: EmotionClassifier) -> None:
     folder = save_classifier(tmp_path, rows(), {**GOOD_METADATA, "temperature": "4"})
     warm = EmotionClassifier(folder, INFO)
-    (hot,), (cold,) = scored(warm.classify(TEXTS[:1])), scored(tiny.classify(TEXTS[:1]))
+    (hot,), (cold,) = scored(warm.classify(asked(TEXTS[:1]))), scored(tiny.classify(asked(TEXTS[:1])))
     for label in LABELS:
         assert abs(hot.scores[label] - 0.5) < abs(cold.scores[label] - 0.5)
 
@@ -254,7 +262,7 @@ def test_a_gpu_that_is_not_there_costs_a_warning(tmp_path: Path, caplog: pytest.
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has CUDA")
     with caplog.at_level(logging.WARNING):
-        asked = EmotionClassifier(save_classifier(tmp_path, rows()), INFO, ClassifierOptions(device="cuda"))
-    assert asked.device == "cpu"
+        wanted = EmotionClassifier(save_classifier(tmp_path, rows()), INFO, ClassifierOptions(device="cuda"))
+    assert wanted.device == "cpu"
     assert "CPU" in caplog.text
-    scored(asked.classify(TEXTS))
+    scored(wanted.classify(asked(TEXTS)))

@@ -47,7 +47,7 @@ def test_every_field_of_the_schema_is_documented() -> None:
 
 def test_it_is_plain_utf8_with_a_line_for_each_value() -> None:
     text = render_json(analyses.realistic()).decode("utf-8")
-    assert text.startswith('{\n  "schema_version": "1.0",\n')
+    assert text.startswith('{\n  "schema_version": "1.1",\n')
     assert text.endswith("\n}\n")
     assert "Ninguém me avisou de nada" in text
 

@@ -11,6 +11,22 @@ export interface Emotion {
   confidence: number;
   mixed: string[];
   scores: Record<string, number>;
+  context_used?: boolean;
+  explanation?: {
+    label: string;
+    method: string;
+    alignment: string;
+    words: ExplainedWord[];
+    context_weight?: number;
+  };
+}
+
+export interface ExplainedWord {
+  text: string;
+  weight: number;
+  source_words: number[];
+  start_ms: number | null;
+  end_ms: number | null;
 }
 
 export interface Segment {

@@ -77,6 +77,7 @@ export function scoresView(one, model) {
     `${languageName(segment.language)}, ${percent(segment.language_probability)} sure`,
     `words ${percent(segment.transcript_confidence)} sure`,
     segment.emotion && one.label !== NONE ? `label ${percent(segment.emotion.confidence)} sure` : "",
+    segment.emotion?.context_used ? "judged with the sentences before" : "",
     ENGINES[segment.translation_engine] ?? `translated by ${segment.translation_engine}`,
   ];
   return h(

@@ -1,6 +1,7 @@
 import { h } from "../dom.js";
 import { NO_FILTER, isFiltering } from "../filter.js";
 import { counted, languageName } from "../format.js";
+import { highlightsView } from "./highlights.js";
 import { markText } from "./marks.js";
 import { scoresView, sentenceView } from "./sentence.js";
 
@@ -33,7 +34,13 @@ export function transcriptView(context) {
   return h(
     "section",
     { id: "transcript", class: "card transcript", "aria-labelledby": "transcript-title", tabindex: -1 },
-    h("div", { class: "card-head" }, h("h2", { id: "transcript-title" }, "Transcript"), ...outcomeOf(context)),
+    h(
+      "div",
+      { class: "card-head" },
+      h("h2", { id: "transcript-title" }, "Transcript"),
+      ...outcomeOf(context),
+      highlightsView(rows, context),
+    ),
     h(
       "div",
       { class: "column-names", "aria-hidden": "true" },

@@ -1,0 +1,62 @@
+"""The options of the three steps; each is part of the record of a trained model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusShare:
+    """How one corpus takes part."""
+
+    neutral_share: float = 1.0  # of its rows that are only neutral
+    round_trip_share: float = 0.0  # of its rows that get a round-trip variant
+    repeat: int = 1  # how often each row is learnt in an epoch
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOptions:
+    """Which corpora, and how much of each."""
+
+    seed: int = 20_261_123
+    rows: int = 0  # of each corpus at most; 0: all
+    corpora: Mapping[str, CorpusShare] = field(default_factory=dict)
+    held_out: tuple[str, ...] = ()  # corpora whose dev and test texts must not be learnt
+    corrections_as: str = "xed"  # the corpus whose scale and bias corrections share: spoken lines too
+    corrections_repeat: int = 5  # how often each correction is learnt in an epoch
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """How to learn."""
+
+    seed: int = 20_261_123
+    epochs: int = 2
+    batch_rows: int = 64
+    learning_rate: float = 1.5e-4
+    head_learning_rate: float = 1e-3
+    frozen_embeddings: bool = True  # word vectors keep their values: half of a small model, a third of a step's time
+    weight_decay: float = 0.01
+    warmup: float = 0.06  # share of all steps
+    dropout: float = 0.1
+    average_decay: float = 0.999  # of the moving average of the weights, which is what is kept
+    class_weight_power: float = 0.5  # positive rows of a label weigh (rows / positive rows) ** power
+    label_smoothing: float = 0.02
+    max_tokens: int = 96
+    heard_share: float = 0.35  # rows that are learnt as a transcript would write them
+    variant_share: float = 0.5  # rows with variants that are learnt in one of them
+    split_share: float = 0.3  # rows of several sentences: the last with the others as its context
+    stray_context_share: float = 0.1  # rows with the sentence of another row as context, which means nothing
+    checkpoint_steps: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What becomes of the weights."""
+
+    speaks_as: str = "xed"  # the corpus whose scale and bias the exported head has: spoken lines
+    calibrate_on: tuple[str, ...] = ("xed", "brighter-ptbr")  # dev splits that are like our input
+    calibration_rows: int = 0  # of each at most; 0: all
+    max_tokens: int = 128
+    context_sentences: int = 2
+    balance: float = 0.5  # how far rare labels are favoured in the choice of one label; 1: all count the same
+    target_risk: float = 0.3  # share of wrong labels among those that are not flagged, per class

@@ -1,0 +1,273 @@
+"""Rows to weights: a plain PyTorch loop that resumes where it was stopped.
+
+    emoscribe train fit CONFIG --rows FOLDER --encoder FOLDER --out FOLDER
+
+Writes into the output folder `log.jsonl` (a line for each report), `checkpoint.safetensors` with `checkpoint.json`
+beside it after every part of an epoch, and last `weights.safetensors` with `training.json`: their presence means done.
+The same seed, rows and machine give the same weights.
+"""
+
+import json
+import logging
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from emoscribe.training.network import EmotionNetwork, load_encoder
+from emoscribe.training.options import TrainOptions
+from emoscribe.training.rows import Row, read_rows
+from emoscribe.training.speech_like import as_heard
+
+logger = logging.getLogger(__name__)
+
+BUCKET_BATCHES: Final = 50  # rows are sorted by length within this many batches
+AVERAGED_STEPS: Final = 5  # the moving average takes every fifth step: cheaper, and no worse
+SEPARATOR: Final = ("[SEP]", "</s>")  # of BERT, of MPNet
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    tokens: list[int]
+    row: Row
+
+
+class Trainer:
+    """One training run in one folder."""
+
+    def __init__(self, options: TrainOptions, rows: Sequence[Row], encoder: Path, out: Path) -> None:
+        self.options = options
+        self.rows = rows
+        self.out = out
+        self.corpora = sorted({row.corpus for row in rows})
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(options.max_tokens)
+        torch.manual_seed(options.seed)
+        network = EmotionNetwork(load_encoder(encoder), separator_of(self.tokenizer), self.corpora, options.dropout)
+        self.network = network.to(self.device)
+        self.positive_weight = _positive_weight(rows, options.class_weight_power).to(self.device)
+        self.batches_an_epoch = math.ceil(len(rows) / options.batch_rows)
+        self.steps = self.batches_an_epoch * options.epochs
+        self.optimizer = self._optimizer()
+        self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.step = 0
+
+    def run(self, on_report: Callable[[dict[str, Any]], None]) -> None:
+        """Learn to the end. `on_report` gets step, steps, loss, rows a second."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        self.network.train()
+        started, first, losses = time.perf_counter(), self.step, list[float]()
+        while self.step < self.steps:
+            epoch = self.step // self.batches_an_epoch
+            for batch in self._epoch(epoch, skip=self.step % self.batches_an_epoch):
+                losses.append(self._learn(batch))
+                if self.step % 100 == 0 or self.step == self.steps:
+                    speed = (self.step - first) * self.options.batch_rows / (time.perf_counter() - started)
+                    report = {"step": self.step, "steps": self.steps, "loss": sum(losses) / len(losses)}
+                    self._log(report | {"rows_a_second": round(speed, 1)}, on_report)
+                    losses.clear()
+                if self.step % self.options.checkpoint_steps == 0:
+                    self._save_checkpoint()
+        self._finish(time.perf_counter() - started)
+
+    # --- steps --------------------------------------------------------------------------------
+
+    def _learn(self, batch: Sequence[_Example]) -> float:
+        options = self.options
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * _schedule(self.step / self.steps, options.warmup)
+        ids, mask = _padded([example.tokens for example in batch])
+        labels = torch.tensor([example.row.labels for example in batch], dtype=torch.float32)
+        known = torch.tensor([example.row.known for example in batch], dtype=torch.float32)
+        corpus = torch.tensor([self.corpora.index(example.row.corpus) for example in batch])
+        labels = labels * (1 - 2 * options.label_smoothing) + options.label_smoothing
+        logits = self.network.for_corpora(
+            self.network(ids.to(self.device), mask.to(self.device)), corpus.to(self.device)
+        )
+        losses = binary_cross_entropy_with_logits(
+            logits, labels.to(self.device), pos_weight=self.positive_weight, reduction="none"
+        )
+        loss = (losses * known.to(self.device)).sum() / known.sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        if self.step % AVERAGED_STEPS == 0 or self.step == self.steps:
+            self._average()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.options.average_decay, self.step / (self.step + 9)) ** AVERAGED_STEPS
+        for name, value in self.network.named_parameters():
+            if value.requires_grad:
+                self.average[name].lerp_(value, 1 - decay)
+
+    def _epoch(self, epoch: int, skip: int) -> Iterator[list[_Example]]:
+        """The batches of one epoch from number `skip` on; what they hold depends only on seed and epoch."""
+        chance = random.Random(f"{self.options.seed}-{epoch}")  # noqa: S311  # no secret
+        order = list(range(len(self.rows)))
+        chance.shuffle(order)
+        span = self.options.batch_rows * BUCKET_BATCHES
+        number = 0
+        for start in range(0, len(order), span):
+            examples = self._examples([self.rows[k] for k in order[start : start + span]], chance)
+            examples.sort(key=lambda example: len(example.tokens))
+            size = self.options.batch_rows
+            batches = [examples[k : k + size] for k in range(0, len(examples), size)]
+            chance.shuffle(batches)
+            for batch in batches:
+                if number >= skip:
+                    yield batch
+                number += 1
+
+    def _examples(self, rows: Sequence[Row], chance: random.Random) -> list[_Example]:
+        pairs = [self._pair(row, chance, chance.choice(self.rows)) for row in rows]
+        encodings = self.tokenizer.encode_batch([(text, context) if context else text for text, context in pairs])
+        return [_Example(encoding.ids, row) for encoding, row in zip(encodings, rows, strict=True)]
+
+    def _pair(self, row: Row, chance: random.Random, stray: Row) -> tuple[str, str]:
+        """Text and context as they are learnt this time."""
+        options, text, context = self.options, row.text, row.context
+        if row.variants and chance.random() < options.variant_share:
+            text = chance.choice(row.variants)
+        if not context and chance.random() < options.split_share:
+            context, text = _split(text)
+        if not context and chance.random() < options.stray_context_share:
+            context = stray.text
+        if chance.random() < options.heard_share:
+            text = as_heard(text, chance)
+            context = as_heard(context, chance) if context else ""
+        return text, context
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        options = self.options
+        encoder = self.network.encoder
+        if options.frozen_embeddings:
+            encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+        own = {id(parameter) for parameter in encoder.parameters()}
+        bodies = [p for p in encoder.parameters() if p.requires_grad]
+        heads = [p for p in self.network.parameters() if id(p) not in own]
+        peak, decay = options.learning_rate, options.weight_decay
+        groups = [
+            {"params": [p for p in bodies if p.ndim > 1], "weight_decay": decay, "peak": peak},
+            {"params": [p for p in bodies if p.ndim < 2], "weight_decay": 0.0, "peak": peak},
+            {"params": heads, "weight_decay": 0.0, "peak": options.head_learning_rate},
+        ]
+        return torch.optim.AdamW(groups, lr=options.learning_rate, fused=True)
+
+    # --- files --------------------------------------------------------------------------------
+
+    def _log(self, report: dict[str, Any], on_report: Callable[[dict[str, Any]], None]) -> None:
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(report) + "\n")
+        on_report(report)
+
+    def _save_checkpoint(self) -> None:
+        tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in state.items()}
+        record = {"step": self.step, "options": asdict(self.options), "rng": torch.get_rng_state().tolist()}
+        part = self.out / "checkpoint.part"
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()}, part, metadata={"state": json.dumps(record)}
+        )
+        part.replace(self.out / "checkpoint.safetensors")
+
+    def _resume(self) -> None:
+        path = self.out / "checkpoint.safetensors"
+        if not path.exists():
+            return
+        from safetensors import safe_open
+
+        with safe_open(path, "pt") as file:
+            record = json.loads(file.metadata()["state"])
+        if record["options"] != asdict(self.options):
+            raise ValueError(f"{path} was made with other options: choose another output folder or delete it")
+        tensors = load_file(path, device=self.device)
+        self.network.load_state_dict(_under("network.", tensors))
+        self.average = _under("average.", tensors)
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("optimizer.", tensors).items():
+            number, key = name.split(".")
+            state.setdefault(int(number), {})[key] = value
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        torch.set_rng_state(torch.tensor(record["rng"], dtype=torch.uint8))
+        self.step = record["step"]
+        logger.info("going on at step %d of %d", self.step, self.steps)
+
+    def _finish(self, seconds: float) -> None:
+        save_file({name: value.contiguous() for name, value in self.average.items()}, self.out / "weights.safetensors")
+        record = {
+            "options": asdict(self.options),
+            "corpora": self.corpora,
+            "rows": len(self.rows),
+            "seconds_of_last_run": round(seconds),
+            "torch": torch.__version__,
+            "device": self.device,
+            "threads": torch.get_num_threads(),
+            "cores": os.cpu_count(),
+        }
+        (self.out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def fit(
+    options: TrainOptions,
+    folders: tuple[Path, Path, Path],
+    on_report: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> None:
+    """Train on the rows of a folder; `folders`: rows, encoder, output."""
+    rows_dir, encoder, out = folders
+    Trainer(options, list(read_rows(rows_dir / "train.jsonl")), encoder, out).run(on_report)
+
+
+def separator_of(tokenizer: Tokenizer) -> int:
+    """The token between a sentence and its context."""
+    return next(token for token in map(tokenizer.token_to_id, SEPARATOR) if token is not None)
+
+
+def _positive_weight(rows: Sequence[Row], power: float) -> Tensor:
+    labels = torch.tensor([row.labels for row in rows], dtype=torch.float32)
+    known = torch.tensor([row.known for row in rows], dtype=torch.float32)
+    share = (labels * known).sum(0).clamp(min=1) / known.sum(0).clamp(min=1)  # (7,)
+    weight = share**-power
+    return weight / weight.mean() * 1.5
+
+
+def _schedule(done: float, warmup: float) -> float:
+    """Up in a line, down in a line."""
+    return done / warmup if done < warmup else max(0.0, (1 - done) / (1 - warmup))
+
+
+def _padded(tokens: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    longest = max(map(len, tokens))
+    ids = torch.tensor([one + [0] * (longest - len(one)) for one in tokens])
+    mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in tokens])
+    return ids, mask
+
+
+def _split(text: str) -> tuple[str, str]:
+    """(all sentences but the last, the last); ("", text) for a single sentence."""
+    from sentencex import segment
+
+    sentences = [sentence.strip() for sentence in segment("en", text) if sentence.strip()]
+    return (" ".join(sentences[:-1]), sentences[-1]) if len(sentences) > 1 else ("", text)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

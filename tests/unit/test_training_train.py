@@ -1,0 +1,148 @@
+"""Learning, with a tiny encoder: repeatable, resumable, and it learns."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emoscribe.labels import LABELS
+from emoscribe.training.options import TrainOptions
+from emoscribe.training.rows import Row, read_rows, write_rows
+from tests.tiny_encoder import make_encoder
+
+torch = pytest.importorskip("torch", reason="training needs the extra `train`")
+pytest.importorskip("transformers", reason="training needs the extra `train`")
+
+OPTIONS = TrainOptions(
+    epochs=4, batch_rows=8, learning_rate=3e-3, frozen_embeddings=False, max_tokens=24, checkpoint_steps=5, dropout=0.1
+)
+TEXTS = {"happiness": "i am so happy", "sadness": "this is so sad", "anger": "i hate it", "fear": "i fear you"}
+
+
+def rows() -> list[Row]:
+    return [
+        Row(f"{text}{end}", tuple(int(one == label) for one in LABELS), (1,) * 7, corpus)
+        for corpus in ("reddit", "film")
+        for label, text in TEXTS.items()
+        for end in (".", "!", "?", " .", " !")
+    ]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+def train(encoder: Path, out: Path, options: TrainOptions = OPTIONS, stop_at: int = 0) -> list[dict[str, Any]]:
+    """The reports; `stop_at`: the step at which the power fails."""
+    from emoscribe.training.train import Trainer
+
+    class PowerCutError(Exception):
+        pass
+
+    class Failing(Trainer):
+        def _learn(self, batch: Any) -> float:
+            if stop_at and self.step == stop_at:
+                raise PowerCutError
+            return super()._learn(batch)
+
+    reports: list[dict[str, Any]] = []
+    try:
+        Failing(options, rows(), encoder, out).run(reports.append)
+    except PowerCutError:
+        assert not (out / "training.json").exists()
+    return reports
+
+
+def weights(out: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return dict(load_file(out / "weights.safetensors"))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(encoder: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(encoder, tmp_path / name, replace(OPTIONS, seed=seed))
+    a, b, c = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not torch.equal(a["head.weight"], c["head.weight"])
+
+
+def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(encoder: Path, tmp_path: Path) -> None:
+    train(encoder, tmp_path / "whole")
+    train(encoder, tmp_path / "cut", stop_at=13)
+    train(encoder, tmp_path / "cut")
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert max(float((whole[name].float() - cut[name].float()).abs().max()) for name in whole) < 1e-5
+
+
+def test_a_checkpoint_of_other_options_is_refused(encoder: Path, tmp_path: Path) -> None:
+    train(encoder, tmp_path, stop_at=13)
+    with pytest.raises(ValueError, match="other options"):
+        train(encoder, tmp_path, replace(OPTIONS, epochs=5))
+
+
+def test_it_learns_what_the_rows_say(encoder: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+    from emoscribe.training.train import separator_of
+
+    train(encoder, tmp_path, replace(OPTIONS, epochs=30, average_decay=0.9))
+    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    record = json.loads((tmp_path / "training.json").read_text())
+    network = EmotionNetwork(load_encoder(encoder), separator_of(tokenizer), record["corpora"])
+    network.load_state_dict(weights(tmp_path))
+    network.eval()
+    for label, text in TEXTS.items():
+        ids = torch.tensor([tokenizer.encode(text).ids])
+        assert LABELS[int(network(ids, torch.ones_like(ids)).argmax())] == label
+    assert record["rows"] == len(rows())
+
+
+def test_a_label_that_a_corpus_does_not_know_is_not_learnt_from(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.train import Trainer
+
+    known = tuple(int(label != "disgust") for label in LABELS)
+    trainer = Trainer(OPTIONS, [replace(row, known=known) for row in rows()], encoder, tmp_path)
+    trainer._learn(next(iter(trainer._epoch(0, 0))))
+    gradient = trainer.network.head.bias.grad
+    assert gradient is not None
+    assert [float(one) == 0 for one in gradient] == [label == "disgust" for label in LABELS]
+
+
+def test_one_corpus_can_speak_for_the_model(encoder: Path) -> None:
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(encoder), 3, ["film", "reddit"]).eval()
+    with torch.no_grad():
+        network.log_scale.normal_()
+        network.bias.normal_()
+        ids = torch.tensor([[2, 10, 11, 3]])
+        mask, film, reddit = torch.ones_like(ids), torch.tensor([0]), torch.tensor([1])
+        as_film, as_reddit = (network.for_corpora(network(ids, mask), corpus) for corpus in (film, reddit))
+        network.speaking_as("film")
+        assert torch.allclose(network(ids, mask), as_film, atol=1e-5)
+        assert torch.allclose(network.for_corpora(network(ids, mask), reddit), as_reddit, atol=1e-5)
+
+
+def test_padding_and_neighbours_change_nothing_and_context_does(encoder: Path) -> None:
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(encoder), 3, ["film"]).eval()
+    alone = torch.tensor([[2, 10, 11, 3]])
+    padded = torch.tensor([[2, 10, 11, 3, 0, 0], [2, 10, 11, 3, 9, 3]])
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    with torch.no_grad():
+        expected = network(alone, torch.ones_like(alone))[0]
+        got = network(padded, mask)
+    assert torch.allclose(got[0], expected, atol=1e-5)
+    assert not torch.allclose(got[1], expected, atol=1e-3)
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    written = [replace(row, context="before\nthat", variants=("x", "ü")) for row in rows()]
+    assert write_rows(tmp_path / "rows.jsonl", written) == len(written)
+    assert list(read_rows(tmp_path / "rows.jsonl")) == written
