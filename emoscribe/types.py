@@ -183,7 +183,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
-def _well_formed(text: str) -> str:
+def well_formed(text: str) -> str:
     """A file name may hold bytes that are no UTF-8; Python keeps them as lone surrogates, which no format can carry."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
@@ -263,7 +263,7 @@ class LanguageSummary(_Record):
 class SourceInfo(_Record):
     """What was analysed."""
 
-    name: Annotated[str, AfterValidator(_well_formed)] = Field(
+    name: Annotated[str, AfterValidator(well_formed)] = Field(
         description="File name or object key; never a full local path."
     )
     sha256: str | None = Field(description="SHA-256 of the file, if it was read whole.")

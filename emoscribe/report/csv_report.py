@@ -2,7 +2,6 @@
 
 UTF-8 with a byte order mark: without it Excel reads a double-clicked file in the ANSI code page and
 "não" becomes "nÃ£o"; pandas, DuckDB, R and LibreOffice skip the mark (Python: `encoding="utf-8-sig"`).
-A spreadsheet runs a cell that starts like a formula, so such text gets a leading apostrophe.
 """
 
 import csv
@@ -11,6 +10,7 @@ from typing import Final
 
 from emoscribe.labels import LABELS
 from emoscribe.report.timestamps import clock
+from emoscribe.spreadsheet_text import inert
 from emoscribe.types import Analysis, Segment
 
 COLUMNS: Final = (
@@ -21,9 +21,6 @@ COLUMNS: Final = (
     *("needs_review", "review_reasons"),
     *("source", "models", "modalities", "statement"),
 )
-
-# OWASP's list, and the full-width forms that spreadsheets in East Asian locales take for the same signs
-_FORMULA_STARTS: Final = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 def render_csv(analysis: Analysis) -> bytes:
@@ -40,8 +37,8 @@ def _segment_cells(segment: Segment) -> list[str]:
     return [
         *(str(segment.index), clock(segment.start_ms), clock(segment.end_ms)),
         *(str(segment.start_ms), str(segment.end_ms)),
-        *(_inert(segment.text), _inert(segment.language), f"{segment.language_probability:.4f}"),
-        *(_inert(segment.text_en), _inert(segment.translation_engine), f"{segment.transcript_confidence:.4f}"),
+        *(inert(segment.text), inert(segment.language), f"{segment.language_probability:.4f}"),
+        *(inert(segment.text_en), inert(segment.translation_engine), f"{segment.transcript_confidence:.4f}"),
         *_emotion_cells(segment),
         *("true" if segment.needs_review else "false", "; ".join(segment.review_reasons)),
     ]
@@ -59,9 +56,4 @@ def _provenance(analysis: Analysis) -> list[str]:
     """Repeated in every row: rows of several files get pasted together, and every output says where it is from."""
     models = "; ".join(f"{model.name} {model.version}" for model in analysis.models)
     cells = (analysis.source.name, models, "; ".join(analysis.modalities), analysis.statement)
-    return [_inert(cell) for cell in cells]
-
-
-def _inert(text: str) -> str:
-    starts = {text[:1], text.lstrip()[:1]}
-    return f"'{text}" if starts & _FORMULA_STARTS else text
+    return [inert(cell) for cell in cells]
