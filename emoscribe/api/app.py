@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import emoscribe
-from emoscribe.api import analyses, audio_models, audio_routes, events, results, text
+from emoscribe.api import analyses, audio_models, audio_routes, corrections, events, results, text
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -32,6 +32,7 @@ remedy as `fix`. Repeat after `Retry-After` on 429 and 503.
 """
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "analyses", "description": "Recordings as durable jobs: submit, watch, fetch results, erase."},
+    {"name": "review", "description": "What reviewers say of the sentences, beside what the model said."},
     {"name": "openai", "description": "Recordings as text, answered at once, for OpenAI's clients; nothing is kept."},
     {"name": "texts", "description": "Texts, answered at once and kept nowhere."},
 ]
@@ -54,6 +55,7 @@ def create_app() -> FastAPI:
         analyses.router,
         events.router,
         results.router,
+        corrections.router,
         text.router,
         audio_routes.router,
         audio_models.router,

@@ -24,6 +24,7 @@ _bearer: Final = HTTPBearer(
     description="A token made by `emoscribe tokens add`. Scopes: "
     + " ".join(f"`{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
 )
+LOCAL_NAME: Final = "local"  # of who calls without a token
 _PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -37,6 +38,7 @@ class Caller:
 
     tenant: str
     scopes: frozenset[Scope]
+    name: str  # the token's
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
@@ -54,6 +56,7 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 
 Reader = Annotated[Caller, Security(needs("analyses:read"))]
+Reviewer = Annotated[Caller, Security(needs("corrections:write"))]
 Writer = Annotated[Caller, Security(needs("analyses:write"))]
 TextUser = Annotated[Caller, Security(needs("text"))]
 
@@ -62,7 +65,7 @@ def identify(request: Request, parts: ApiParts, token: str | None) -> Caller:
     """The caller of a request. Raises UnauthenticatedError, AccessError."""
     if parts.settings.auth == "off":
         _check_is_local(request)
-        return Caller(parts.settings.jobs_tenant, EVERYTHING)
+        return Caller(parts.settings.jobs_tenant, EVERYTHING, LOCAL_NAME)
     if token is None:
         raise UnauthenticatedError("A token is needed.", fix="Send the header `Authorization: Bearer <token>`.")
     found = parts.tokens.find(token) if parts.tokens else None
@@ -70,7 +73,7 @@ def identify(request: Request, parts: ApiParts, token: str | None) -> Caller:
         raise UnauthenticatedError(
             "The token is not known here.", fix="Have one made by `emoscribe tokens add`; it may have been revoked."
         )
-    return Caller(found.tenant, found.allowed)
+    return Caller(found.tenant, found.allowed, found.name)
 
 
 # --- without tokens -----------------------------------------------------------------------------

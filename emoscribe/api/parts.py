@@ -1,10 +1,11 @@
 """What the API works with. It exists when the service starts, later than the application itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from emoscribe.analysis_cache import AnalysisCache
 from emoscribe.job_setup import Submissions
 from emoscribe.jobs import JobStore
 from emoscribe.settings import Settings
@@ -21,6 +22,7 @@ class ApiParts:
     submissions: Submissions
     stages: Stages
     tokens: TokenFile | None = None  # None: no token is known
+    analyses: AnalysisCache = field(default_factory=AnalysisCache)
 
 
 def _get_parts(request: Request) -> ApiParts:
