@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import emoscribe
-from emoscribe.api import analyses, audio_models, audio_routes, corrections, events, results, text
+from emoscribe.api import analyses, audio_models, audio_routes, corrections, events, page, results, session, text
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -34,6 +34,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "analyses", "description": "Recordings as durable jobs: submit, watch, fetch results, erase."},
     {"name": "review", "description": "What reviewers say of the sentences, beside what the model said."},
     {"name": "openai", "description": "Recordings as text, answered at once, for OpenAI's clients; nothing is kept."},
+    {"name": "session", "description": "Who is calling."},
     {"name": "texts", "description": "Texts, answered at once and kept nowhere."},
 ]
 _MORE_SCHEMAS: Final[tuple[tuple[type[BaseModel], Literal["validation", "serialization"]], ...]] = (
@@ -59,6 +60,8 @@ def create_app() -> FastAPI:
         text.router,
         audio_routes.router,
         audio_models.router,
+        session.router,
+        page.router,
     ):
         app.include_router(router)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -41,13 +41,16 @@ class Caller:
     name: str  # the token's
 
 
+async def _known(
+    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Caller:
+    return identify(request, parts, credentials.credentials if credentials else None)
+
+
 def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """A dependency: the caller, who has this scope. Raises UnauthenticatedError, AccessError."""
 
-    async def caller(
-        request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Caller:
-        found = identify(request, parts, credentials.credentials if credentials else None)
+    async def caller(found: Annotated[Caller, Security(_known)]) -> Caller:
         if scope not in found.scopes:
             raise MissingScopeError(f"This token lacks the scope {scope}.", fix="Use a token that has it.")
         return found
@@ -55,6 +58,7 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     return caller
 
 
+Anybody = Annotated[Caller, Security(_known)]
 Reader = Annotated[Caller, Security(needs("analyses:read"))]
 Reviewer = Annotated[Caller, Security(needs("corrections:write"))]
 Writer = Annotated[Caller, Security(needs("analyses:write"))]
