@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import emoscribe
-from emoscribe.api import analyses, audio_models, audio_routes, corrections, events, page, results, session, text
+from emoscribe.api import analyses, audio_models, audio_routes, corrections, events, media, page, results, session, text
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -57,6 +57,7 @@ def create_app() -> FastAPI:
         events.router,
         results.router,
         corrections.router,
+        media.router,
         text.router,
         audio_routes.router,
         audio_models.router,

@@ -18,7 +18,7 @@ from emoscribe.api.parts import ApiParts, Parts
 from emoscribe.errors import AccessError, UnauthenticatedError
 from emoscribe.tokens import EVERYTHING, SCOPES, Scope
 
-_bearer: Final = HTTPBearer(
+bearer: Final = HTTPBearer(
     auto_error=False,
     scheme_name="token",
     description="A token made by `emoscribe tokens add`. Scopes: "
@@ -42,7 +42,7 @@ class Caller:
 
 
 async def _known(
-    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> Caller:
     return identify(request, parts, credentials.credentials if credentials else None)
 
@@ -51,11 +51,16 @@ def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """A dependency: the caller, who has this scope. Raises UnauthenticatedError, AccessError."""
 
     async def caller(found: Annotated[Caller, Security(_known)]) -> Caller:
-        if scope not in found.scopes:
-            raise MissingScopeError(f"This token lacks the scope {scope}.", fix="Use a token that has it.")
+        check_scope(found, scope)
         return found
 
     return caller
+
+
+def check_scope(caller: Caller, scope: Scope) -> None:
+    """Raises AccessError if the caller lacks it."""
+    if scope not in caller.scopes:
+        raise MissingScopeError(f"This token lacks the scope {scope}.", fix="Use a token that has it.")
 
 
 Anybody = Annotated[Caller, Security(_known)]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from emoscribe.analysis_cache import AnalysisCache
+from emoscribe.analysis_cache import AnalysisCache, JobCache
 from emoscribe.job_setup import Submissions
 from emoscribe.jobs import JobStore
 from emoscribe.settings import Settings
@@ -23,6 +23,7 @@ class ApiParts:
     stages: Stages
     tokens: TokenFile | None = None  # None: no token is known
     analyses: AnalysisCache = field(default_factory=AnalysisCache)
+    media_types: JobCache[str] = field(default_factory=lambda: JobCache(10_000, lambda _: 1))
 
 
 def _get_parts(request: Request) -> ApiParts:

@@ -18,6 +18,7 @@ _EXAMPLES: Final[Mapping[int, ProblemDetails]] = {
     422: coded_problem("unsupported_language", "No engine of this profile translates texts from 'xx'."),
     428: coded_problem("precondition_required", "It is not said which revision was seen.", "Send If-Match."),
     429: status_problem(429),
+    502: coded_problem("source_unreachable", "The recording could not be read from S3.", "Try again later."),
     503: coded_problem("job_store_unavailable", "The job store cannot be used now."),
 }
 _REF: Final = {"$ref": "#/components/schemas/ProblemDetails"}

@@ -8,6 +8,7 @@ A decision has about 150 bytes: it refers to a sentence, and does not repeat it.
 
 import secrets
 import time
+from functools import cached_property
 from typing import Final
 from uuid import uuid4
 
@@ -86,6 +87,11 @@ class CloudReviews:
         return KeptRecording(source.name, media, media.bytes)
 
     def link_secret(self) -> bytes:
+        """Read once by each process."""
+        return self._secret
+
+    @cached_property
+    def _secret(self) -> bytes:
         """Of an object that those can read who can read the recordings."""
         key = f"{self._prefix}link-secret"
         stored = self._objects.get(key)

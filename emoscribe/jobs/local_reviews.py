@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -49,6 +50,11 @@ class LocalReviews:
         return KeptRecording(source.name, path, source.bytes, source.modified_ns)
 
     def link_secret(self) -> bytes:
+        """Read once by each process."""
+        return self._secret
+
+    @cached_property
+    def _secret(self) -> bytes:
         """Of a file that only its owner can read."""
         try:
             if not self._secret_file.exists():
