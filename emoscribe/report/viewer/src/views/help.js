@@ -4,8 +4,8 @@ import { KEYS } from "../keyboard.js";
 /** @import { Context } from "../viewer.js" */
 
 /** The sheet of keys, and the switch for people whose software speaks in keys. @param {Context} context */
-export function helpView({ store }) {
-  const rows = KEYS.map((entry) => {
+export function helpView({ store, host }) {
+  const rows = [...host.keys, ...KEYS].map((entry) => {
     const keys = entry.slice(0, -1).flatMap((key, at) => [at ? " " : "", h("kbd", {}, key)]);
     return h("tr", {}, h("th", { scope: "row" }, ...keys), h("td", {}, entry[entry.length - 1]));
   });

@@ -1,0 +1,95 @@
+import { h } from "../../report/viewer/src/dom.js";
+import { plainName } from "../../report/viewer/src/format.js";
+import { modelOf } from "../../report/viewer/src/model.js";
+import { mountViewer } from "../../report/viewer/src/viewer.js";
+import { watch } from "./events.js";
+import { explainer } from "./explain.js";
+import { exportButton } from "./export.js";
+import { problemView } from "./problem.js";
+import { createReview } from "./review/review.js";
+import { reviewCard } from "./review/card.js";
+import { reviewCommands, REVIEW_KEYS } from "./review/keys.js";
+import { unfinishedView } from "./unfinished.js";
+
+/** @import { Host } from "../../report/viewer/src/analysis.js" */
+/** @import { Desk, Job, View } from "./types.d.ts" */
+
+/** One analysis: the viewer of the report, with the recording, the review and the export of the service. @type {View} */
+export async function analysisView(root, params, desk, signal) {
+  const id = params.get("analysis") ?? "";
+  /** @type {Job} */
+  const job = await desk.api.json(`/v1/analyses/${encodeURIComponent(id)}`, {
+    signal,
+  });
+  document.title = `${plainName(job.source_name)} · EmoScribe`;
+  if (job.state === "done") return showDone(root, job, desk, params.has("review"), signal);
+  const told = unfinishedView(root, job);
+  if (job.state === "failed" || job.state === "cancelled") return undefined;
+  void watch(
+    desk.api,
+    `/v1/analyses/${job.id}/events`,
+    (event, data) => {
+      if (event === "segment") told.heard(data);
+      else if (event === "progress") told.progress({ ...job, ...data });
+      else if (event === "done") void showDone(root, data, desk, false, signal).catch((error) => fail(root, error));
+      else if (event === "failed" || event === "cancelled") unfinishedView(root, data);
+    },
+    signal,
+  );
+  return undefined;
+}
+
+/** @param {HTMLElement} root @param {Error} error */
+function fail(root, error) {
+  root.replaceChildren(h("main", { class: "page" }, problemView(error)));
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {Job} job
+ * @param {Desk} desk
+ * @param {boolean} isReviewing
+ * @param {AbortSignal} signal
+ */
+async function showDone(root, job, desk, isReviewing, signal) {
+  const [analysis, corrections] = await Promise.all([
+    desk.api.json(`/v1/analyses/${job.id}/result.json`, { signal }),
+    desk.api.json(`/v1/analyses/${job.id}/corrections`, { signal }),
+  ]);
+  const model = modelOf(analysis);
+  const review = createReview({ id: job.id, model, corrections, isOn: isReviewing }, desk, signal);
+  const viewer = h("div", { id: "viewer" });
+  const explain = explainer(job.id, model, desk);
+
+  /** @type {Host} */
+  const host = {
+    brand: "Analysis",
+    tools: (context) => [exportButton(job, context, desk, review)],
+    side: (context) => (model.sentences.length ? [reviewCard(review, context, desk)] : []),
+    async mediaUrl() {
+      const { url } = await desk.api.json(`/v1/analyses/${job.id}/media-url`, {
+        method: "POST",
+        signal,
+      });
+      return url;
+    },
+    absence: () => [
+      "The recording cannot be played: it is not kept any more, or this browser does not know its format. ",
+      "Choose the file, if you have it.",
+    ],
+    commands: (context) => ({
+      ...reviewCommands(review, context),
+      e: () => askWhy(),
+    }),
+    keys: [...REVIEW_KEYS, ["e", "Why this emotion: the words that speak for it"]],
+    explain,
+    hasDecisions: true,
+  };
+  root.replaceChildren(viewer);
+  const context = mountViewer(viewer, model, host, signal);
+  review.follow(context);
+}
+
+function askWhy() {
+  /** @type {HTMLElement | null} */ (document.querySelector(".why button"))?.click();
+}

@@ -1,0 +1,5 @@
+/** @import { View } from "./types.d.ts" */
+/** @type {View} */
+export function compareView(root) {
+  root.textContent = "soon";
+}

@@ -1,0 +1,29 @@
+import { h } from "../../report/viewer/src/dom.js";
+
+/**
+ * Ask before something that cannot be undone.
+ * @param {{ title: string, text: string, act: string }} question
+ * @returns {Promise<boolean>}
+ */
+export function confirmed({ title, text, act }) {
+  const dialog = h(
+    "dialog",
+    { class: "help ask", "aria-labelledby": "ask-title" },
+    h("h2", { id: "ask-title" }, title),
+    h("p", {}, text),
+    h(
+      "form",
+      { method: "dialog" },
+      h("button", { value: "", autofocus: true }, "Keep"),
+      h("button", { value: "yes", class: "danger" }, act),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
+}
