@@ -39,12 +39,13 @@ export function exportButton(job, context, desk, review) {
     dialog.addEventListener("close", () => dialog.remove());
     document.body.append(dialog);
     dialog.showModal();
+    /** @type {HTMLElement | null} */ (dialog.querySelector("form button"))?.focus();
   }
 }
 
 /** @param {Job} job @param {Context} context @param {Desk} desk @param {Review} review */
 function sheet(job, context, desk, review) {
-  const trouble = h("div", {});
+  const trouble = h("div", { class: "trouble" });
   const stem =
     plainName(job.source_name)
       .split(/[/\\]/)
@@ -98,7 +99,7 @@ function sheet(job, context, desk, review) {
     ...parts,
     h("p", { class: "hint" }, "The timeline itself can be saved as PNG or SVG: “Picture”, above it."),
     trouble,
-    h("form", { method: "dialog" }, h("button", { class: "primary", autofocus: true }, "Close")),
+    h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")),
   );
 }
 

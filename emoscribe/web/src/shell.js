@@ -1,6 +1,6 @@
 import { h } from "../../report/viewer/src/dom.js";
 import { analysisView } from "./analysis.js";
-import { compareView } from "./compare.js";
+import { compareView } from "./compare/compare.js";
 import { inboxView } from "./inbox/inbox.js";
 import { problemView } from "./problem.js";
 import { searchView } from "./search.js";
@@ -130,7 +130,7 @@ function followLink(event, desk) {
 function changed(values) {
   const params = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(values)) {
-    if (value === null || value === "") params.delete(name);
+    if (value === null) params.delete(name);
     else params.set(name, value);
   }
   const query = params.toString().replace(/=(?=&|$)/g, "");

@@ -20,9 +20,9 @@ export const KEYS = [
 /**
  * Single keys work anywhere but in a field or on a control that uses the key itself.
  * @param {Context} context
- * @param {HTMLDialogElement} help
+ * @param {() => void} showHelp
  */
-export function listenToKeys(context, help) {
+export function listenToKeys(context, showHelp) {
   const { store, actions } = context;
   /** @type {Record<string, () => void>} */
   const commands = {
@@ -39,7 +39,7 @@ export function listenToKeys(context, help) {
     0: () => actions.setRange(0, context.model.durationMs),
     m: () => actions.moveMoment(1),
     M: () => actions.moveMoment(-1),
-    "?": () => help.showModal(),
+    "?": showHelp,
     ...context.host.commands(context),
   };
 

@@ -7,7 +7,7 @@ import { createStore } from "./store.js";
 import { detailsView } from "./views/details.js";
 import { filtersView } from "./views/filters.js";
 import { headerView } from "./views/header.js";
-import { helpView } from "./views/help.js";
+import { helpView, showHelp } from "./views/help.js";
 import { momentsView } from "./views/moments.js";
 import { playerView } from "./views/player.js";
 import { timelineView } from "./views/timeline.js";
@@ -52,7 +52,7 @@ export function mountViewer(root, model, host, signal) {
 
   root.replaceChildren(
     h("a", { class: "skip", href: "#transcript" }, "Skip to the transcript"),
-    headerView(context, () => help.showModal()),
+    headerView(context, () => showHelp(help)),
     h(
       "main",
       {},
@@ -68,7 +68,7 @@ export function mountViewer(root, model, host, signal) {
     ),
     help,
   );
-  listenToKeys(context, help);
+  listenToKeys(context, () => showHelp(help));
   keepAddress(context);
   return context;
 }

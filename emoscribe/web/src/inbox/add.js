@@ -17,11 +17,11 @@ export function addView(desk, uploads, onJob, signal) {
   const language = h(
     "select",
     { id: "spoken-language" },
-    h("option", { value: "" }, "Find out"),
+    h("option", { value: "" }, "Detect"),
     ...spokenLanguages().map(([code, name]) => h("option", { value: code }, name)),
   );
   const fields = () => /** @type {Record<string, string>} */ (language.value ? { language: language.value } : {});
-  const trouble = h("div", {});
+  const trouble = h("div", { class: "trouble" });
 
   /** @param {Iterable<File> | null | undefined} files */
   function take(files) {

@@ -155,7 +155,7 @@ function loading(store, desk, signal) {
 function listCard(store, desk, load, mayWrite) {
   const list = h("ul", { class: "jobs" });
   const empty = h("div", { class: "nothing" });
-  const trouble = h("div", {});
+  const trouble = h("div", { class: "trouble" });
   const more = h(
     "button",
     {

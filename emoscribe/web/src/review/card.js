@@ -16,7 +16,7 @@ export function reviewCard(review, context, desk) {
     on: { click: review.toggle },
   });
   const work = h("div", { class: "work" });
-  const trouble = h("div", {});
+  const trouble = h("div", { class: "trouble" });
   const card = h(
     "section",
     { class: "card review-card", "aria-labelledby": "review-title" },

@@ -20,7 +20,13 @@ export function helpView({ store, host }) {
     h("h2", { id: "help-title" }, "Keyboard"),
     h("table", {}, h("tbody", {}, ...rows)),
     h("label", { class: "check" }, shortcuts, " Single keys act as shortcuts"),
-    h("form", { method: "dialog" }, h("button", { class: "primary", autofocus: true }, "Close")),
+    h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")),
   );
   return dialog;
+}
+
+/** @param {HTMLDialogElement} help */
+export function showHelp(help) {
+  help.showModal();
+  /** @type {HTMLElement | null} */ (help.querySelector("form button"))?.focus();
 }

@@ -17,6 +17,7 @@ import { smoothedIntensity, speechDensity } from "../intensity.js";
 
 const TALL_WINDOW = 960; // pixels: the bands stay in sight above the transcript, so they must leave it room
 const SPEECH_HEIGHT = 12;
+const SPEECH_GAP = 4; // it is no emotion
 const FLAGS_HEIGHT = 14;
 const AXIS_HEIGHT = 22;
 const MIN_BAR_WIDTH = 1.2;
@@ -32,7 +33,7 @@ export function layoutFor(width) {
   const laneHeight = isSticky && window.innerHeight < TALL_WINDOW ? 17 : 24;
   const gap = 3;
   const lanesHeight = EMOTIONS.length * (laneHeight + gap);
-  const rowsHeight = lanesHeight + SPEECH_HEIGHT + gap + FLAGS_HEIGHT;
+  const rowsHeight = lanesHeight + SPEECH_GAP + SPEECH_HEIGHT + gap + FLAGS_HEIGHT;
   const height = rowsHeight + AXIS_HEIGHT;
   return { width, height, left, plotWidth: width - left - 8, laneHeight, gap, lanesHeight, rowsHeight, isNarrow };
 }
@@ -183,7 +184,7 @@ const diamond = (x, y) => `M${x.toFixed(1)} ${y - 3.5}l3.5 3.5-3.5 3.5-3.5-3.5z`
 
 /** How much of the time somebody speaks. @param {Model} model @param {Layout} layout */
 function speechRow(model, layout) {
-  const top = layout.lanesHeight;
+  const top = layout.lanesHeight + SPEECH_GAP;
   const bottom = top + SPEECH_HEIGHT;
   const shape = s("path", { class: "density" });
   const element = s(
