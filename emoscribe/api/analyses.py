@@ -185,7 +185,7 @@ def get_analysis(parts: Parts, caller: Reader, analysis_id: AnalysisId) -> Job:
 def delete_analysis(parts: Parts, caller: Writer, analysis_id: AnalysisId) -> None:
     """Cancels it if it runs, and erases all of it: upload, text, results, corrections. Objects in your bucket stay."""
     parts.store.delete(caller.tenant, analysis_id)
-    parts.analyses.forget(caller.tenant, analysis_id)
+    parts.forget(caller.tenant, analysis_id)
 
 
 @router.post(

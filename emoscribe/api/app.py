@@ -8,7 +8,19 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import emoscribe
-from emoscribe.api import analyses, audio_models, audio_routes, corrections, events, media, page, results, session, text
+from emoscribe.api import (
+    analyses,
+    audio_models,
+    audio_routes,
+    corrections,
+    events,
+    media,
+    page,
+    results,
+    search,
+    session,
+    text,
+)
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -34,6 +46,7 @@ TAGS: Final[list[dict[str, Any]]] = [
     {"name": "analyses", "description": "Recordings as durable jobs: submit, watch, fetch results, erase."},
     {"name": "review", "description": "What reviewers say of the sentences, beside what the model said."},
     {"name": "openai", "description": "Recordings as text, answered at once, for OpenAI's clients; nothing is kept."},
+    {"name": "search", "description": "Across analyses: search in all sentences, compare recordings."},
     {"name": "session", "description": "Who is calling."},
     {"name": "texts", "description": "Texts, answered at once and kept nowhere."},
 ]
@@ -53,6 +66,7 @@ def create_app() -> FastAPI:
     app.add_middleware(ProblemMiddleware)
     add_problem_handlers(app)
     for router in (
+        search.router,  # before the analyses: /v1/analyses/summary is none of them
         analyses.router,
         events.router,
         results.router,

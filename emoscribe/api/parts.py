@@ -1,6 +1,7 @@
 """What the API works with. It exists when the service starts, later than the application itself."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -8,12 +9,14 @@ from fastapi import Depends, Request
 from emoscribe.analysis_cache import AnalysisCache, JobCache
 from emoscribe.job_setup import Submissions
 from emoscribe.jobs import JobStore
+from emoscribe.query import SegmentSearch
+from emoscribe.segment_tables import SegmentTables
 from emoscribe.settings import Settings
 from emoscribe.stages import Stages
 from emoscribe.tokens import TokenFile
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ApiParts:
     """Set once as `app.state.parts`. The methods of store, submissions and stages block: call them in threads."""
 
@@ -24,6 +27,17 @@ class ApiParts:
     tokens: TokenFile | None = None  # None: no token is known
     analyses: AnalysisCache = field(default_factory=AnalysisCache)
     media_types: JobCache[str] = field(default_factory=lambda: JobCache(10_000, lambda _: 1))
+    tables: SegmentTables = field(default_factory=SegmentTables)
+
+    @cached_property
+    def search(self) -> SegmentSearch:
+        """Over the same tables."""
+        return SegmentSearch(self.store, self.tables)
+
+    def forget(self, tenant: str, analysis_id: str) -> None:
+        """What was kept in memory of an analysis that is deleted."""
+        for cache in (self.analyses, self.media_types, self.tables):
+            cache.forget(tenant, analysis_id)
 
 
 def _get_parts(request: Request) -> ApiParts:
