@@ -14,7 +14,7 @@ from rich.text import Text
 
 import emoscribe
 from emoscribe import catalog
-from emoscribe.cli import analyse, batch, doctor, emotions, jobs, languages, models, serve, tokens
+from emoscribe.cli import analyse, batch, doctor, emotions, jobs, languages, models, query, serve, tokens
 from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelError
 
 EXIT_FAILED: Final = 1
@@ -35,6 +35,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("runner")(serve.runner)
 app.command("batch")(batch.command)
+app.command("query")(query.command)
 app.command("languages")(languages.command)
 app.command("doctor")(doctor.command)
 app.add_typer(jobs.app, name="jobs")
