@@ -77,19 +77,12 @@ async function showDone(root, job, desk, isReviewing, signal) {
       "The recording cannot be played: it is not kept any more, or this browser does not know its format. ",
       "Choose the file, if you have it.",
     ],
-    commands: (context) => ({
-      ...reviewCommands(review, context),
-      e: () => askWhy(),
-    }),
-    keys: [...REVIEW_KEYS, ["e", "Why this emotion: the words that speak for it"]],
+    commands: () => reviewCommands(review),
+    keys: REVIEW_KEYS,
     explain,
     hasDecisions: true,
   };
   root.replaceChildren(viewer);
   const context = mountViewer(viewer, model, host, signal);
   review.follow(context);
-}
-
-function askWhy() {
-  /** @type {HTMLElement | null} */ (document.querySelector(".why button"))?.click();
 }

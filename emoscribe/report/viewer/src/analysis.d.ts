@@ -13,6 +13,8 @@ export interface Emotion {
   confidence: number;
   mixed: string[];
   scores: Record<string, number>;
+  /** Absent where the analysis was made without. */
+  explanation?: Explanation | null;
 }
 
 export interface Segment {
@@ -65,11 +67,11 @@ export interface Decision {
   at: string;
 }
 
-/** Why the model answered as it did: how much each word of the English text speaks for the label. */
+/** Why the model answered as it did: by how much each word of the English text raises the log-odds of the label. */
 export interface Explanation {
   label: string;
-  /** Offsets into the English text in UTF-16 units; weight above 0 speaks for the label, below 0 against it. */
-  words: { text: string; start: number; end: number; weight: number }[];
+  /** The words of the English text, in order; `source_words` are places in `words` of the sentence. */
+  words: { text: string; weight: number; source_words: number[] }[];
 }
 
 /** The place where a viewer stands - a file, or the page of a service - and what it adds. */

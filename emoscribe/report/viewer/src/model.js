@@ -100,14 +100,15 @@ export function occurrences(text, query) {
 }
 
 /**
- * Offsets of each word in the text of its sentence; a word that is not found where it should be has none.
- * @param {Segment} segment
+ * Offsets of each word in a text; a word that is not found where it should be has none.
+ * @param {string} text
+ * @param {{ text: string }[]} words in order
  * @returns {([number, number] | null)[]}
  */
-export function wordOffsets(segment) {
+export function wordOffsets(text, words) {
   let from = 0;
-  return segment.words.map((word) => {
-    const at = word.text ? segment.text.indexOf(word.text, from) : -1;
+  return words.map((word) => {
+    const at = word.text ? text.indexOf(word.text, from) : -1;
     if (at < 0) return null;
     from = at + word.text.length;
     return [at, from];

@@ -15,7 +15,7 @@ import { timelinesCard } from "./timelines.js";
  * @typedef {ReturnType<typeof createStore<State>>} Store
  */
 
-const PAGE = 200;
+const PAGE = 100;
 
 /** All analyses in one table, and those that are chosen side by side. @type {View} */
 export async function compareView(root, params, desk, signal) {

@@ -17,6 +17,13 @@ export function sharesCard(models) {
       ...models.map((model) => h("td", {}, bar(share(model, emotion), largest))),
     ),
   );
+  const table = h(
+    "table",
+    {},
+    h("thead", {}, h("tr", {}, h("td", {}), ...models.map(headOf))),
+    h("tbody", {}, ...rows),
+  );
+  table.style.setProperty("--columns", String(models.length));
   return h(
     "section",
     { class: "card shares-card", "aria-labelledby": "shares-title" },
@@ -26,11 +33,7 @@ export function sharesCard(models) {
       h("h2", { id: "shares-title" }, "Emotions in the words"),
       h("p", { class: "hint" }, "Share of the speech time."),
     ),
-    h(
-      "div",
-      { class: "scroller", tabindex: 0, role: "group", "aria-label": "Shares" },
-      h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), ...models.map(headOf))), h("tbody", {}, ...rows)),
-    ),
+    h("div", { class: "scroller", tabindex: 0, role: "group", "aria-label": "Shares" }, table),
   );
 }
 

@@ -1,6 +1,5 @@
 import { EMOTIONS } from "../../../report/viewer/src/emotions.js";
 
-/** @import { Context } from "../../../report/viewer/src/viewer.js" */
 /** @import { Review } from "./review.js" */
 
 export const REVIEW_KEYS = [
@@ -9,19 +8,18 @@ export const REVIEW_KEYS = [
   ["Shift 1", "…", "7", "Review: this one is mixed in"],
   ["a", "Review: accept the model's answer, next"],
   ["n", "b", "Review: leave it and go on; back"],
-  ["h", "Review: hear it"],
+  ["h", "Hear the selected sentence"],
   ["u", "Review: undo"],
 ];
 
-/** @param {Review} review @param {Context} context @returns {Record<string, () => void>} */
-export function reviewCommands(review, context) {
+/** @param {Review} review @returns {Record<string, () => void>} */
+export function reviewCommands(review) {
   const isOn = () => review.store.get().isOn;
   /** @type {Record<string, () => void>} */
   const keys = {
     a: review.accept,
     n: () => review.go(1),
     b: () => review.go(-1),
-    h: review.hear,
     u: review.undo,
   };
   EMOTIONS.forEach((emotion, at) => {
@@ -32,13 +30,6 @@ export function reviewCommands(review, context) {
   return {
     v: review.toggle,
     ...Object.fromEntries(active),
-    h: () => hear(review, context),
+    h: review.hear,
   };
-}
-
-/** Any selected sentence can be heard, in a review or not. @param {Review} review @param {Context} context */
-function hear(review, context) {
-  const { selected } = context.store.get();
-  if (review.store.get().isOn) review.hear();
-  else if (selected !== null) context.actions.playOnly(selected);
 }

@@ -1,5 +1,7 @@
 import { h } from "../dom.js";
 import { emotionName } from "../emotions.js";
+import { wordOffsets } from "../model.js";
+import { mark } from "./marks.js";
 
 /** @import { Explanation, Host } from "../analysis.js" */
 /** @import { Sentence } from "../model.js" */
@@ -8,11 +10,13 @@ const MOST_WORDS = 5;
 const WORTH_NAMING = 0.1; // of the strongest word's weight
 
 /**
- * Which words the label rests on, when asked. They are marked in the English text and named below it.
+ * Which words the label rests on, when asked: marked in the texts and named below them. Null if nobody knows.
  * @param {Sentence} one
- * @param {NonNullable<Host["explain"]>} explain
+ * @param {Host["explain"]} explain asked where the analysis itself has no explanation
  */
 export function explanationView(one, explain) {
+  const { emotion } = one.segment;
+  if (!emotion || (!emotion.explanation && explain === null)) return null;
   const box = h("div", { class: "why" });
   const button = h(
     "button",
@@ -24,19 +28,19 @@ export function explanationView(one, explain) {
   async function ask() {
     button.disabled = true;
     try {
-      const explanation = await explain(one.at);
-      if (explanation === null) box.remove();
+      const explanation = emotion?.explanation ?? (explain && (await explain(one.at)));
+      if (!explanation) box.remove();
       else if (box.isConnected) show(explanation);
     } catch (error) {
       button.disabled = false;
-      box.replaceChildren(button, h("p", { class: "hint", role: "alert" }, String(error)));
+      box.replaceChildren(button, h("p", { class: "hint", role: "alert" }, /** @type {Error} */ (error).message));
     }
   }
 
   /** @param {Explanation} explanation */
   function show(explanation) {
-    const text = box.closest(".sentence")?.querySelector(".english")?.firstChild;
-    if (text) markWords(text, explanation);
+    const row = box.closest(".sentence");
+    if (row) markWords(row, one, explanation);
     box.replaceChildren(...wordsView(explanation));
   }
   return box;
@@ -61,7 +65,7 @@ function wordsView({ label, words }) {
     h(
       "p",
       { class: "hint" },
-      "What the answer loses when the word is left out. It explains the model, not the speaker.",
+      "By how much each word raises or lowers the log-odds. It explains the model's answer, not the speaker.",
     ),
   ];
 }
@@ -69,8 +73,8 @@ function wordsView({ label, words }) {
 /** @param {number} weight */
 const signed = (weight) => `${weight < 0 ? "−" : "+"}${Math.abs(weight).toFixed(2)}`;
 
-/** @param {Node} text @param {Explanation} explanation */
-function markWords(text, { words }) {
+/** @param {Element} row @param {Sentence} one @param {Explanation} explanation */
+function markWords(row, { segment }, { words }) {
   if (!("highlights" in CSS)) return;
   const strongest = Math.max(...words.map((word) => Math.abs(word.weight)), 1e-9);
   const levels = ["why-strong", "why-some", "why-against"].map((name) => {
@@ -78,11 +82,14 @@ function markWords(text, { words }) {
     CSS.highlights.set(name, highlight); // replaces the one of the sentence before
     return highlight;
   });
-  for (const { start, end, weight } of words) {
+  const [source, english] = [row.querySelector(".source .text"), row.querySelector(".english.text")];
+  const spoken = wordOffsets(segment.text, segment.words);
+  const translated = wordOffsets(segment.text_en, words);
+  words.forEach(({ weight, source_words: origins }, at) => {
     const share = weight / strongest;
     const level = share >= 0.5 ? 0 : share >= 0.15 ? 1 : share <= -0.15 ? 2 : -1;
-    if (level < 0 || end > (text.textContent ?? "").length) continue;
-    const range = { startContainer: text, startOffset: start, endContainer: text, endOffset: end };
-    levels[level].add(new StaticRange(range));
-  }
+    if (level < 0) return;
+    if (english) mark(levels[level], english, translated[at]);
+    if (source) for (const origin of origins) mark(levels[level], source, spoken[origin] ?? null);
+  });
 }

@@ -104,7 +104,7 @@ export function scoresView(one, { model, host }) {
     segment.emotion && one.label !== NONE
       ? scoreList(segment.emotion.scores)
       : h("p", {}, "No emotion is given, because the text looks invented or could not be classified."),
-    host.explain !== null && segment.emotion && one.label !== NONE && explanationView(one, host.explain),
+    explanationView(one, host.explain),
     h(
       "p",
       { class: "hint" },
