@@ -21,6 +21,7 @@ export function askForToken(root, wasRefused, onGiven) {
     h("h1", {}, "EmoScribe"),
     h("p", {}, "This service asks who you are."),
     wasRefused && h("p", { class: "notice", role: "alert" }, "The token is not known here. It may have been revoked."),
+    h("input", { type: "text", autocomplete: "username", value: "token", hidden: true }), // password managers want one
     h("label", { for: "token" }, "Access token"),
     input,
     h(

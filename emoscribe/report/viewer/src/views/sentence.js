@@ -80,9 +80,9 @@ export function decisionView(one, { label, mixed, by, at }) {
   return h(
     "p",
     { class: "decision", "data-emotion": label },
-    h("span", { class: "verdict" }, agrees ? "✓ Accepted" : "✎ Corrected"),
-    !agrees && h("span", { class: "given" }, emotionIcon(label), h("strong", {}, emotionName(label))),
-    mixed.length > 0 && h("span", { class: "with" }, `with ${mixed.join(", ")}`),
+    h("span", { class: "verdict" }, agrees ? "✓ Accepted " : "✎ Corrected "),
+    !agrees && h("span", { class: "given" }, emotionIcon(label), h("strong", {}, emotionName(label)), " "),
+    mixed.length > 0 && h("span", { class: "with" }, `with ${mixed.join(", ")} `),
     h("span", { class: "by", title: moment(at) }, "by ", h("bdi", {}, by)),
   );
 }
