@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from emoscribe.duck import connect
+from emoscribe.duck import Duck
 from emoscribe.jobs import Decision
 from emoscribe.labels import LABELS, Label
-from emoscribe.segment_tables import AnalysisTable
+from emoscribe.segment_tables import AnalysisTable, one_table
 
 MOST_DOMINANT: Final = 3
-MEMORY: Final = "256MB"
 
 
 class AnalysisSummary(BaseModel):
@@ -38,23 +37,15 @@ class AnalysisSummary(BaseModel):
 
 
 def summaries(
-    tables: Sequence[AnalysisTable], decisions: Mapping[str, Iterable[Decision]]
+    duck: Duck, tables: Sequence[AnalysisTable], decisions: Mapping[str, Iterable[Decision]]
 ) -> tuple[AnalysisSummary, ...]:
     """One for each, in this order; `decisions` by the analyses' ids."""
-    import pyarrow as pa
-
     if not tables:
         return ()
-    parts = [
-        table.rows.select(["index", "start_ms", "end_ms", "label", "needs_review"]).append_column(
-            "analysis", pa.repeat(pa.scalar(number, pa.int32()), table.rows.num_rows)
-        )
-        for number, table in enumerate(tables)
-    ]
-    with connect(MEMORY) as duck:
-        duck.register("segments", pa.concat_tables(parts))
-        by_label = duck.execute(_BY_LABEL).fetchall()
-        flagged = dict(duck.execute(_FLAGGED).fetchall())
+    with duck.session() as session:
+        session.register("segments", one_table(tables, ("index", "start_ms", "end_ms", "label", "needs_review")))
+        by_label = session.execute(_BY_LABEL).fetchall()
+        flagged = dict(session.execute(_FLAGGED).fetchall())
     grouped: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
     for number, *row in by_label:
         grouped[number].append(tuple(row))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Final
 
 from emoscribe.errors import SettingsError
@@ -12,16 +13,28 @@ THREADS: Final = 2
 _FENCE: Final = ("SET temp_directory = ''", "SET enable_external_access = false", "SET lock_configuration = true")
 
 
-@contextmanager
-def connect(memory: str) -> Iterator[Any]:
-    """A database of its own; it sees only what is registered. Raises SettingsError where DuckDB is not installed."""
-    try:
-        import duckdb
-    except ImportError:
-        raise SettingsError(
-            "Searching needs DuckDB, which is not installed.", fix="Run `pip install 'emoscribe[query]'`."
-        ) from None
-    with duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": memory}) as connection:
+class Duck:
+    """One database without tables. What a session registers is seen by that session alone. Thread-safe."""
+
+    def __init__(self, memory: str) -> None:
+        """`memory`: of all sessions together, as DuckDB writes it: 256MB."""
+        self._memory = memory
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """A connection. Raises SettingsError where DuckDB is not installed."""
+        with self._database.cursor() as connection:
+            yield connection
+
+    @cached_property
+    def _database(self) -> Any:
+        try:
+            import duckdb
+        except ImportError:
+            raise SettingsError(
+                "Searching needs DuckDB, which is not installed.", fix="Run `pip install 'emoscribe[query]'`."
+            ) from None
+        database = duckdb.connect(":memory:", config={"threads": THREADS, "memory_limit": self._memory})
         for statement in _FENCE:
-            connection.execute(statement)
-        yield connection
+            database.execute(statement)
+        return database

@@ -16,15 +16,14 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from emoscribe.done_jobs import Place, done_jobs, named_jobs, place_of
-from emoscribe.duck import connect
+from emoscribe.duck import Duck
 from emoscribe.errors import InvalidRequestError, JobNotFoundError
 from emoscribe.jobs import Job, JobStore
 from emoscribe.labels import LABELS, Label
-from emoscribe.segment_tables import AnalysisTable, SegmentTables
+from emoscribe.segment_tables import COLUMNS, AnalysisTable, SegmentTables, one_table
 
 MAX_ROWS: Final = 200
 ANALYSES_AT_ONCE: Final = 32  # searched in one statement: bounds the memory, whatever the number of analyses
-MEMORY: Final = "256MB"  # of one search
 SEARCHES_AT_ONCE: Final = 4
 PATIENCE_S: Final = 8.0  # then what was found so far is the page
 MAX_WORDS: Final = 20
@@ -82,10 +81,11 @@ class Paging:
 class SegmentSearch:
     """Searches. Thread-safe; a few at once, others wait their turn."""
 
-    def __init__(self, store: JobStore, tables: SegmentTables, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, store: JobStore, tables: SegmentTables, duck: Duck, patience_s: float = PATIENCE_S) -> None:
         self._store = store
         self._tables = tables
         self._patience_s = patience_s
+        self._duck = duck
         self._turns = threading.BoundedSemaphore(SEARCHES_AT_ONCE)
 
     def search(self, tenant: str, wanted: SegmentFilter, paging: Paging) -> FoundPage:
@@ -100,7 +100,7 @@ class SegmentSearch:
             jobs = named_jobs(self._store, tenant, paging.analysis_ids, begin)
         else:
             jobs = done_jobs(self._store, tenant, begin)
-        with self._turns, connect(MEMORY) as duck:
+        with self._turns, self._duck.session() as duck:
             return self._page(jobs, _Statement(duck, where, values, begin), paging.limit)
 
     def _page(self, jobs: Iterator[tuple[str | None, Job]], statement: "_Statement", limit: int) -> FoundPage:
@@ -140,15 +140,9 @@ class _Statement:
 
     def run(self, tables: Sequence[AnalysisTable], limit: int) -> list[FoundSegment]:
         """At most so many sentences of these analyses, in their order."""
-        import pyarrow as pa
-
         if not tables:
             return []
-        parts = [
-            table.rows.append_column("analysis", pa.repeat(pa.scalar(number, pa.int32()), table.rows.num_rows))
-            for number, table in enumerate(tables)
-        ]
-        self.duck.register("segments", pa.concat_tables(parts))
+        self.duck.register("segments", one_table(tables, COLUMNS))
         values = {**self.values, "limit": limit, "begun": -1, "index": -1}
         if self.begin is not None and self.begin.index is not None:
             ids = [table.job.id for table in tables]

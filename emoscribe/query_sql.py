@@ -1,4 +1,4 @@
-"""SQL of the operator's own over all analyses of a tenant, on this machine: tables `segments`, `analyses`, `corrections`.
+"""SQL of the operator's own over all analyses of a tenant: tables `segments`, `analyses`, `corrections`.
 
 The tables are copies in memory, so nothing that is done to them changes an analysis; DuckDB reaches neither files nor
 the network (`duck.py`). Never for SQL that came over the network.
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from emoscribe.analysis_cache import read_sentences
 from emoscribe.done_jobs import done_jobs
-from emoscribe.duck import connect
+from emoscribe.duck import Duck
 from emoscribe.errors import InvalidRequestError, JobNotFoundError
 from emoscribe.jobs import JobStore
 from emoscribe.labels import LABELS
@@ -46,8 +46,8 @@ class Answer:
 
 @contextmanager
 def answer(store: JobStore, tenant: str, sql: str) -> Iterator[Answer]:
-    """The answer to SQL. Raises InvalidRequestError for what DuckDB refuses, SettingsError where it is not installed."""
-    with connect(MEMORY) as duck:
+    """The answer to SQL. Raises InvalidRequestError for what DuckDB refuses, SettingsError without DuckDB."""
+    with Duck(MEMORY).session() as duck:
         import duckdb
 
         _load(duck, store, tenant)

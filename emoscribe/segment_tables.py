@@ -5,6 +5,7 @@ In memory only, up to a bound and for a while: of an analysis that is deleted no
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +47,19 @@ class SegmentTables:
     def forget(self, tenant: str, job_id: str) -> None:
         """Of a job that was deleted."""
         self._cache.forget(tenant, job_id)
+
+
+def one_table(tables: Sequence[AnalysisTable], columns: Sequence[str]) -> Any:
+    """All of them as one, with a column `analysis`: the position in `tables`."""
+    import pyarrow as pa
+
+    parts = [
+        table.rows.select(columns).append_column(
+            "analysis", pa.repeat(pa.scalar(number, pa.int32()), table.rows.num_rows)
+        )
+        for number, table in enumerate(tables)
+    ]
+    return pa.concat_tables(parts)
 
 
 def _read(store: JobStore, job: Job) -> AnalysisTable:

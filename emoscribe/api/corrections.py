@@ -171,6 +171,7 @@ def _asked(
         str | None, Header(description='Revision of the sentence that the reviewer saw; `"0"`: no decision yet.')
     ] = None,
 ) -> _Asked:
+    parts.store.get(caller.tenant, analysis_id)  # whoever may not see it is told nothing else
     if if_match is None:
         raise PreconditionMissingError(
             "It is not said which revision of the sentence was seen.", fix='Send If-Match: "<revision>", "0" at first.'

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from emoscribe.analysis_cache import AnalysisCache, JobCache
+from emoscribe.duck import Duck
 from emoscribe.job_setup import Submissions
 from emoscribe.jobs import JobStore
 from emoscribe.query import SegmentSearch
@@ -14,6 +15,8 @@ from emoscribe.segment_tables import SegmentTables
 from emoscribe.settings import Settings
 from emoscribe.stages import Stages
 from emoscribe.tokens import TokenFile
+
+SEARCH_MEMORY: Final = "512MB"  # of all searches at once
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,12 @@ class ApiParts:
     analyses: AnalysisCache = field(default_factory=AnalysisCache)
     media_types: JobCache[str] = field(default_factory=lambda: JobCache(10_000, lambda _: 1))
     tables: SegmentTables = field(default_factory=SegmentTables)
+    duck: Duck = field(default_factory=lambda: Duck(SEARCH_MEMORY))
 
     @cached_property
     def search(self) -> SegmentSearch:
         """Over the same tables."""
-        return SegmentSearch(self.store, self.tables)
+        return SegmentSearch(self.store, self.tables, self.duck)
 
     def forget(self, tenant: str, analysis_id: str) -> None:
         """What was kept in memory of an analysis that is deleted."""

@@ -116,7 +116,7 @@ def summarise_analyses(parts: Parts, caller: Reader, asked: Annotated[SummaryReq
     for _, job in found[: asked.limit]:
         with suppress(JobNotFoundError):  # deleted meanwhile
             tables.append(parts.tables.get(parts.store, job))
-    rows = summaries(tables, _decisions(parts, caller.tenant, [table.job.id for table in tables]))
+    rows = summaries(parts.duck, tables, _decisions(parts, caller.tenant, [table.job.id for table in tables]))
     is_more = len(found) > asked.limit
     return SummaryList(analyses=rows, next=str(place_of(*found[asked.limit - 1])) if is_more else None)
 

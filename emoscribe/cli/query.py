@@ -14,11 +14,12 @@ from rich.text import Text
 
 from emoscribe.cli.clock import clock
 from emoscribe.cli.jobs import find_jobs
+from emoscribe.duck import Duck
 from emoscribe.errors import InvalidRequestError
 from emoscribe.job_setup import open_store
 from emoscribe.labels import LABELS, Label
 from emoscribe.query import MAX_ROWS, FoundSegment, Paging, SegmentFilter, SegmentSearch
-from emoscribe.query_sql import answer
+from emoscribe.query_sql import MEMORY, answer
 from emoscribe.segment_tables import SegmentTables
 from emoscribe.settings import load_settings
 from emoscribe.spreadsheet_text import inert
@@ -69,7 +70,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
             output.write(found.columns, found.rows)
         return
     ids = tuple(job.id for job in find_jobs(analysis or [], store, settings, tenant))
-    search = SegmentSearch(store, SegmentTables())
+    search = SegmentSearch(store, SegmentTables(), Duck(MEMORY))
     rows = _all_rows(search, owner, wanted, Paging(limit, analysis_ids=ids))
     if output.is_table:
         _print_sentences(list(rows), wanted.label)
@@ -97,7 +98,8 @@ def _all_rows(search: SegmentSearch, tenant: str, wanted: SegmentFilter, paging:
 
 def _cell(row: FoundSegment, name: str, label: Label | None) -> Any:
     if name == "score":
-        return row.scores[label or row.label] if row.scores and (label or row.label) else None
+        meant = label or row.label
+        return row.scores[meant] if row.scores and meant else None
     return getattr(row, name)
 
 

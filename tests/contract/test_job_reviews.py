@@ -103,12 +103,13 @@ def test_decisions_go_with_the_age_of_their_job(backend: Backend, job: Job) -> N
 
 
 def test_the_recording_can_be_found_in_every_state(backend: Backend) -> None:
+    submitted = backend.submit(b"sound", "talk é.mp4")
+
     def content(store: JobStore) -> bytes:
-        kept = store.reviews.recording("default", job.id)
+        kept = store.reviews.recording("default", submitted.id)
         assert (kept.name, kept.bytes) == ("talk é.mp4", 5)
         return backend.read_media(kept.media)
 
-    job = backend.submit(b"sound", "talk é.mp4")
     assert content(backend.store) == b"sound"
     claim = backend.claim()
     assert content(backend.store) == b"sound"

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from emoscribe.api import media_link
 from emoscribe.jobs import JobOptions, JobRequest, local_file
 from tests.analyses import hostile, realistic
 from tests.service.api_harness import Service, check_problem, service, write_tokens
@@ -163,7 +162,7 @@ def test_a_link_is_for_one_recording_and_a_while(
         f"/v1/analyses/{job_id}/media",
     ):
         check_problem(guarded.get(wrong), 401, "unauthenticated")
-    monkeypatch.setattr(media_link.time, "time", lambda: float(expires_s) + 1)
+    monkeypatch.setattr("emoscribe.api.media_link.time.time", lambda: float(expires_s) + 1)
     check_problem(guarded.get(url), 401, "unauthenticated")
 
 
