@@ -102,8 +102,7 @@ IfRange = Annotated[str | None, Header(description="ETag of what the client has;
     responses={
         200: {"description": "The recording.", "content": {"video/mp4": {}, "audio/wav": {}}},
         206: {"description": "The range that was asked for."},
-        416: {"description": "There is nothing in that range."},
-        **problems(401, 403, 404, 409, 410, 502, 503),
+        **problems(401, 403, 404, 409, 410, 416, 502, 503),
     },
 )
 def get_media(

@@ -15,6 +15,7 @@ _EXAMPLES: Final[Mapping[int, ProblemDetails]] = {
     412: coded_problem("correction_conflict", "Sentence 3 was decided on meanwhile.", "Look at the decision first."),
     413: coded_problem("media_too_large", "The upload is larger than 5368709120 bytes.", "Send only the sound."),
     415: coded_problem("unsupported_media", "The file is none of the containers that are read."),
+    416: status_problem(416),
     422: coded_problem("unsupported_language", "No engine of this profile translates texts from 'xx'."),
     428: coded_problem("precondition_required", "It is not said which revision was seen.", "Send If-Match."),
     429: status_problem(429),
