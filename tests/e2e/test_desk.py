@@ -204,7 +204,7 @@ def test_what_cannot_be_read_says_why_and_can_be_deleted(open_desk: Open) -> Non
     desk.page.locator(".add .picker").set_input_files(files)
     row = desk.page.locator(".job", has_text="kaputt.mp4")
     expect(row.locator(".problem p")).to_have_count(2, timeout=60_000)  # cause and fix
-    desk.page.get_by_text("Failed", exact=True).click()
+    desk.page.get_by_label("Failed", exact=True).check()
     assert "show=failed" in desk.page.url
     expect(desk.page.locator(".job")).to_have_count(1)
     row.get_by_role("button", name="Delete").click()
@@ -445,7 +445,7 @@ def test_a_hostile_transcript_does_nothing(open_desk: Open, prepared: Prepared) 
     desk.go("/?search&text=script")
     expect(desk.page.locator(".found li").first).to_be_visible()
     desk.go(f"/?compare={prepared.ids['hostile']}")
-    expect(desk.page.locator(".chart-group svg")).to_be_visible()
+    expect(desk.page.locator(".chart-group > svg")).to_be_visible()
     assert desk.page.locator("script").count() == 1
     assert "pwned" not in desk.page.title()
     desk.go("/")
@@ -485,7 +485,7 @@ def test_recordings_are_compared(open_desk: Open, prepared: Prepared) -> None:
     expect(desk.page.locator(".chart-group")).to_have_count(7)
     desk.button("Length").click()
     expect(desk.page.locator("tbody tr").first).to_contain_text("three_hours.mp4")
-    desk.page.locator(".chart-group svg").first.click()
+    desk.page.locator(".chart-group > svg").first.click()
     desk.page.wait_for_selector(".sentence")
     assert "#" in desk.page.url
 
@@ -505,7 +505,7 @@ def paths(prepared: Prepared) -> dict[str, str]:
 
 
 def settle(desk: Desk, name: str) -> None:
-    marks = {"inbox": ".job .outcome", "analysis": ".in-hand", "compare": ".chart-group svg", "search": ".found li"}
+    marks = {"inbox": ".job .outcome", "analysis": ".in-hand", "compare": ".chart-group > svg", "search": ".found li"}
     desk.page.wait_for_selector(marks.get(name, ".sign-in"))
 
 

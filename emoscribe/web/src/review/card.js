@@ -153,7 +153,12 @@ function labelButtons(review, { model }) {
     });
     return h("li", {}, choose, mix);
   });
-  return h("div", {}, h("p", { class: "hint" }, "Or it is (+ means: mixed in)"), h("ul", { class: "labels" }, ...rows));
+  return h(
+    "div",
+    {},
+    h("p", { class: "hint labels-hint" }, "Or it is (+ means: mixed in)"),
+    h("ul", { class: "labels" }, ...rows),
+  );
 }
 
 /** @param {Review} review */
