@@ -10,10 +10,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Browser, Download, FilePayload, Locator, Page, expect
 
 from emoscribe.types import Analysis
 from tests import analyses, sounds
@@ -162,7 +163,7 @@ def analysis(prepared: Prepared, name: str, rest: str = "") -> str:
 
 def recording(*names: str) -> bytes:
     file = BytesIO()
-    soundfile.write(file, sounds.np.concatenate([sounds.read_clip(name) for name in names]), 16_000, format="FLAC")
+    soundfile.write(file, np.concatenate([sounds.read_clip(name) for name in names]), 16_000, format="FLAC")
     return file.getvalue()
 
 
@@ -172,8 +173,8 @@ def recording(*names: str) -> bytes:
 def test_a_recording_is_uploaded_watched_read_corrected_taken_along_and_found_again(open_desk: Open) -> None:
     """With the real models. Opened again by another page, everything is as it was left."""
     desk = open_desk("/")
-    files = [{"name": "conversa.flac", "mimeType": "audio/flac", "buffer": recording("pt-1", "pt-2")}]
-    desk.page.locator(".add .picker").set_input_files(files)
+    file = FilePayload(name="conversa.flac", mimeType="audio/flac", buffer=recording("pt-1", "pt-2"))
+    desk.page.locator(".add .picker").set_input_files(file)
     row = desk.page.locator(".job", has_text="conversa.flac")
     expect(row).to_contain_text(re.compile("Waiting|Working|Done"))
     expect(row).to_contain_text("Done", timeout=90_000)
@@ -200,8 +201,8 @@ def test_a_recording_is_uploaded_watched_read_corrected_taken_along_and_found_ag
 
 def test_what_cannot_be_read_says_why_and_can_be_deleted(open_desk: Open) -> None:
     desk = open_desk("/")
-    files = [{"name": "kaputt.mp4", "mimeType": "video/mp4", "buffer": b"no video" * 99}]
-    desk.page.locator(".add .picker").set_input_files(files)
+    file = FilePayload(name="kaputt.mp4", mimeType="video/mp4", buffer=b"no video" * 99)
+    desk.page.locator(".add .picker").set_input_files(file)
     row = desk.page.locator(".job", has_text="kaputt.mp4")
     expect(row.locator(".problem p")).to_have_count(2, timeout=60_000)  # cause and fix
     desk.page.get_by_label("Failed", exact=True).check()
@@ -301,9 +302,10 @@ def test_the_review_is_done_by_keys_alone(open_desk: Open, prepared: Prepared) -
     expect(desk.page.locator(".in-hand")).to_be_hidden()
     desk.page.get_by_text("Agreement with the model").click()
     expect(desk.page.locator(".agreement")).to_contain_text("ana (4)")
-    expect(desk.page.locator(f"#sentence-{first} .badge .name")).to_have_text(  # the model's answer stands beside it
-        str(REALISTIC.segments[first].emotion.label).capitalize() if REALISTIC.segments[first].emotion else "No emotion"
-    )
+    model_said = REALISTIC.segments[first].emotion
+    assert model_said
+    badge = desk.page.locator(f"#sentence-{first} .badge .name")
+    expect(badge).to_have_text(model_said.label.capitalize())  # it stands beside what she said
 
 
 def test_two_reviewers_lose_nothing(open_desk: Open, prepared: Prepared) -> None:
@@ -457,10 +459,10 @@ def test_a_hostile_transcript_does_nothing(open_desk: Open, prepared: Prepared) 
 
 def test_search_across_recordings_leads_to_the_moment(open_desk: Open) -> None:
     desk = open_desk("/?search")
-    desk.page.get_by_label("Words").fill("bombeiros")
+    desk.page.get_by_label("Words").fill("bomberos")
     desk.press("Enter")
     expect(desk.page.locator(".found").first).to_contain_text("No puedo creer")
-    assert "text=bombeiros" in desk.page.url
+    assert "text=bomberos" in desk.page.url
     desk.page.get_by_label("Emotion").select_option("surprise")
     desk.page.get_by_label(re.compile("Its score")).fill("60")
     desk.button("Search").click()
@@ -470,7 +472,7 @@ def test_search_across_recordings_leads_to_the_moment(open_desk: Open) -> None:
     desk.wait_for_media()
     assert desk.selected == 16
     desk.page.go_back()
-    expect(desk.page.get_by_label("Words")).to_have_value("bombeiros")
+    expect(desk.page.get_by_label("Words")).to_have_value("bomberos")
     expect(desk.page.locator(".found").first).to_be_visible()
 
 

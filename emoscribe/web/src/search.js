@@ -99,6 +99,7 @@ function searchForm(params) {
     ...EMOTIONS.map((one) => h("option", { value: one, selected: params.get("label") === one }, emotionName(one))),
   );
   const score = h("input", {
+    id: "least-score",
     type: "range",
     min: 0,
     max: 95,
@@ -119,7 +120,7 @@ function searchForm(params) {
     { class: "card search-form" },
     h("label", { class: "field words" }, h("span", {}, "Words"), text),
     h("label", { class: "field" }, h("span", {}, "Emotion"), label),
-    h("label", { class: "field score" }, h("span", {}, "Its score: ", scoreText), score),
+    h("label", { class: "field score", for: "least-score" }, h("span", {}, "Its score: ", scoreText), score),
     h("label", { class: "check" }, review, " Only what needs review"),
     h("button", { class: "primary" }, "Search"),
   );
