@@ -5,7 +5,6 @@ SQL of one's own is for the operator's command line: `query_sql.py`.
 """
 
 import re
-import threading
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,6 @@ from emoscribe.segment_tables import COLUMNS, AnalysisTable, SegmentTables, one_
 
 MAX_ROWS: Final = 200
 ANALYSES_AT_ONCE: Final = 32  # searched in one statement: bounds the memory, whatever the number of analyses
-SEARCHES_AT_ONCE: Final = 4
 PATIENCE_S: Final = 8.0  # then what was found so far is the page
 MAX_WORDS: Final = 20
 
@@ -79,14 +77,13 @@ class Paging:
 
 
 class SegmentSearch:
-    """Searches. Thread-safe; a few at once, others wait their turn."""
+    """Searches. Thread-safe."""
 
     def __init__(self, store: JobStore, tables: SegmentTables, duck: Duck, patience_s: float = PATIENCE_S) -> None:
         self._store = store
         self._tables = tables
         self._patience_s = patience_s
         self._duck = duck
-        self._turns = threading.BoundedSemaphore(SEARCHES_AT_ONCE)
 
     def search(self, tenant: str, wanted: SegmentFilter, paging: Paging) -> FoundPage:
         """Newest analysis first, then in order of time. A page may be short, even empty, before the last one.
@@ -100,7 +97,7 @@ class SegmentSearch:
             jobs = named_jobs(self._store, tenant, paging.analysis_ids, begin)
         else:
             jobs = done_jobs(self._store, tenant, begin)
-        with self._turns, self._duck.session() as duck:
+        with self._duck.session() as duck:
             return self._page(jobs, _Statement(duck, where, values, begin), paging.limit)
 
     def _page(self, jobs: Iterator[tuple[str | None, Job]], statement: "_Statement", limit: int) -> FoundPage:

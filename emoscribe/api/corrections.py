@@ -104,7 +104,7 @@ def list_corrections(
     the model. Cheap to ask again with `If-None-Match`.
     """
     analysis, decisions = _load(parts, caller, analysis_id)
-    headers = {"ETag": _etag(decisions), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    headers = {"ETag": _etag(analysis, decisions), "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if if_none_match is not None and headers["ETag"] in if_none_match:
         return Response(status_code=304, headers=headers)
     reviews = sentence_reviews(analysis, decisions)
@@ -224,10 +224,11 @@ def _load(parts: ApiParts, caller: Caller, analysis_id: str) -> tuple[Analysis, 
     return analysis, parts.store.reviews.decisions(caller.tenant, analysis_id)
 
 
-def _etag(decisions: tuple[Decision, ...]) -> str:
-    """Another one with each decision; decisions are only ever added."""
+def _etag(analysis: Analysis, decisions: tuple[Decision, ...]) -> str:
+    """Another one with each decision, as they are only ever added; and for a recording that was analysed anew."""
     last = decisions[-1].model_dump_json() if decisions else ""
-    return f'"{len(decisions)}-{hashlib.sha256(last.encode()).hexdigest()[:16]}"'
+    digest = hashlib.sha256(f"{analysis.created_at.isoformat()} {last}".encode()).hexdigest()
+    return f'"{len(decisions)}-{digest[:16]}"'
 
 
 # --- what next, and what was said -----------------------------------------------------------------

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from emoscribe.analysis_cache import AnalysisCache, JobCache
@@ -17,6 +18,7 @@ from emoscribe.stages import Stages
 from emoscribe.tokens import TokenFile
 
 SEARCH_MEMORY: Final = "512MB"  # of all searches at once
+SEARCHES_AT_ONCE: Final = 4  # others wait, without holding up anything else
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class ApiParts:
     analyses: AnalysisCache = field(default_factory=AnalysisCache)
     media_types: JobCache[str] = field(default_factory=lambda: JobCache(10_000, lambda _: 1))
     tables: SegmentTables = field(default_factory=SegmentTables)
+    search_turns: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(SEARCHES_AT_ONCE))
     duck: Duck = field(default_factory=lambda: Duck(SEARCH_MEMORY))
 
     @cached_property

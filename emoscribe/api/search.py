@@ -1,9 +1,11 @@
 """Across analyses: search in all sentences, and the table that compares recordings."""
 
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Annotated, Final
 
+from anyio import to_thread
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -87,14 +89,16 @@ class SummaryList(BaseModel):
     operation_id="search_segments",
     responses=problems(400, 401, 403, 404, 409, 503),
 )
-def search_segments(parts: Parts, caller: Reader, asked: Annotated[SearchRequest, Query()]) -> SearchResult:
+async def search_segments(parts: Parts, caller: Reader, asked: Annotated[SearchRequest, Query()]) -> SearchResult:
     """Sentences of all analyses of the tenant, by what was said and which emotion the words express.
 
     "disgust above 0.6, mentions preço": `?label=disgust&min_score=0.6&text=preço`.
     """
     names = ("text", "label", "min_score", "min_confidence", "needs_review", "language", "from_ms", "to_ms")
     wanted = SegmentFilter(**{name: getattr(asked, name) for name in names})
-    found = parts.search.search(caller.tenant, wanted, Paging(asked.limit, asked.cursor, asked.analysis_id))
+    paging = Paging(asked.limit, asked.cursor, asked.analysis_id)
+    search = partial(parts.search.search, caller.tenant, wanted, paging)
+    found = await to_thread.run_sync(search, limiter=parts.search_turns)
     return SearchResult(rows=found.rows, next=found.cursor, analyses=found.analyses)
 
 
@@ -104,19 +108,23 @@ def search_segments(parts: Parts, caller: Reader, asked: Annotated[SearchRequest
     operation_id="summarise_analyses",
     responses=problems(400, 401, 403, 404, 409, 503),
 )
-def summarise_analyses(parts: Parts, caller: Reader, asked: Annotated[SummaryRequest, Query()]) -> SummaryList:
+async def summarise_analyses(parts: Parts, caller: Reader, asked: Annotated[SummaryRequest, Query()]) -> SummaryList:
     """A row for each that is done: length, language, which emotions the words express, how far its review is."""
+    return await to_thread.run_sync(partial(_summarise, parts, caller.tenant, asked), limiter=parts.search_turns)
+
+
+def _summarise(parts: ApiParts, tenant: str, asked: SummaryRequest) -> SummaryList:
     begin = Place.parse(asked.cursor) if asked.cursor else None
     if asked.analysis_id:
-        jobs = named_jobs(parts.store, caller.tenant, asked.analysis_id, begin)
+        jobs = named_jobs(parts.store, tenant, asked.analysis_id, begin)
     else:
-        jobs = done_jobs(parts.store, caller.tenant, begin)
+        jobs = done_jobs(parts.store, tenant, begin)
     found = list(islice(jobs, asked.limit + 1))
     tables = []
     for _, job in found[: asked.limit]:
         with suppress(JobNotFoundError):  # deleted meanwhile
             tables.append(parts.tables.get(parts.store, job))
-    rows = summaries(parts.duck, tables, _decisions(parts, caller.tenant, [table.job.id for table in tables]))
+    rows = summaries(parts.duck, tables, _decisions(parts, tenant, [table.job.id for table in tables]))
     is_more = len(found) > asked.limit
     return SummaryList(analyses=rows, next=str(place_of(*found[asked.limit - 1])) if is_more else None)
 
