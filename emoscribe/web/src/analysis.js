@@ -17,21 +17,26 @@ import { unfinishedView } from "./unfinished.js";
 /** One analysis: the viewer of the report, with the recording, the review and the export of the service. @type {View} */
 export async function analysisView(root, params, desk, signal) {
   const id = params.get("analysis") ?? "";
+  const base = `/v1/analyses/${encodeURIComponent(id)}`;
+  const early = fetched(base, desk, signal); // most are done: no need to ask first
+  early.catch(() => {}); // one that is not has no result yet
   /** @type {Job} */
-  const job = await desk.api.json(`/v1/analyses/${encodeURIComponent(id)}`, {
-    signal,
-  });
+  const job = await desk.api.json(base, { signal });
   document.title = `${plainName(job.source_name)} · EmoScribe`;
-  if (job.state === "done") return showDone(root, job, desk, params.has("review"), signal);
+  if (job.state === "done") return showDone(root, job, { desk, isReviewing: params.has("review"), signal }, early);
   const told = unfinishedView(root, job);
   if (job.state === "failed" || job.state === "cancelled") return undefined;
+  const finish = (/** @type {Job} */ done) => {
+    const result = fetched(base, desk, signal);
+    showDone(root, done, { desk, isReviewing: false, signal }, result).catch((error) => fail(root, error));
+  };
   void watch(
     desk.api,
     `/v1/analyses/${job.id}/events`,
     (event, data) => {
       if (event === "segment") told.heard(data);
       else if (event === "progress") told.progress({ ...job, ...data });
-      else if (event === "done") void showDone(root, data, desk, false, signal).catch((error) => fail(root, error));
+      else if (event === "done") finish(data);
       else if (event === "failed" || event === "cancelled") unfinishedView(root, data);
     },
     signal,
@@ -44,18 +49,22 @@ function fail(root, error) {
   root.replaceChildren(h("main", { class: "page" }, problemView(error)));
 }
 
+/** The result and what people decided. @param {string} base @param {Desk} desk @param {AbortSignal} signal */
+function fetched(base, desk, signal) {
+  return Promise.all([
+    desk.api.json(`${base}/result.json`, { signal }),
+    desk.api.json(`${base}/corrections`, { signal }),
+  ]);
+}
+
 /**
  * @param {HTMLElement} root
  * @param {Job} job
- * @param {Desk} desk
- * @param {boolean} isReviewing
- * @param {AbortSignal} signal
+ * @param {{ desk: Desk, isReviewing: boolean, signal: AbortSignal }} at
+ * @param {ReturnType<typeof fetched>} result
  */
-async function showDone(root, job, desk, isReviewing, signal) {
-  const [analysis, corrections] = await Promise.all([
-    desk.api.json(`/v1/analyses/${job.id}/result.json`, { signal }),
-    desk.api.json(`/v1/analyses/${job.id}/corrections`, { signal }),
-  ]);
+async function showDone(root, job, { desk, isReviewing, signal }, result) {
+  const [analysis, corrections] = await result;
   const model = modelOf(analysis);
   const review = createReview({ id: job.id, model, corrections, isOn: isReviewing }, desk, signal);
   const viewer = h("div", { id: "viewer" });
