@@ -435,8 +435,8 @@ def test_three_hours_are_opened_at_their_end(open_desk: Open, prepared: Prepared
     expect(desk.page.locator("#sentence-1999")).to_be_in_viewport()
     expect(desk.page.locator(".sentence")).to_have_count(2000)
     assert desk.page.locator(".lane .outline").first.get_attribute("d")  # smoothed, for so many
-    desk.press("v")
-    expect(desk.page.locator(".in-hand")).to_contain_text("of 103 in the queue")
+    desk.go(analysis(prepared, "three_hours", "&review=1"))
+    expect(desk.page.locator(".in-hand")).to_contain_text("1 of 103 in the queue")
 
 
 def test_a_hostile_transcript_does_nothing(open_desk: Open, prepared: Prepared) -> None:
@@ -457,7 +457,7 @@ def test_a_hostile_transcript_does_nothing(open_desk: Open, prepared: Prepared) 
 # --- across recordings --------------------------------------------------------------------------
 
 
-def test_search_across_recordings_leads_to_the_moment(open_desk: Open) -> None:
+def test_search_across_recordings_leads_to_the_moment(open_desk: Open, prepared: Prepared) -> None:
     desk = open_desk("/?search")
     desk.page.get_by_label("Words").fill("bomberos")
     desk.press("Enter")
@@ -467,7 +467,7 @@ def test_search_across_recordings_leads_to_the_moment(open_desk: Open) -> None:
     desk.page.get_by_label(re.compile("Its score")).fill("60")
     desk.button("Search").click()
     expect(desk.page.locator(".result")).to_contain_text("sentence")
-    found = desk.page.locator(".found", has_text="realistic.mp4").locator(".time")
+    found = desk.page.locator(f".found[data-id='{prepared.ids['copy4']}'] .time")
     found.click()
     desk.wait_for_media()
     assert desk.selected == 16
