@@ -4,6 +4,7 @@
     ├── InvalidRequestError                 invalid_request         400   an option or value is wrong
     │   ├── SettingsError                   invalid_settings        500   EMOSCRIBE_* does not validate
     │   ├── RequestTooLargeError            request_too_large       413   the body of a request is over its bound
+    │   ├── PreconditionMissingError        precondition_required   428   it is not said what the caller has seen
     │   ├── UnsupportedLanguageError        unsupported_language    422   no engine for this language
     │   └── CallbackRefusedError            callback_refused        422   the callback may not be sent there
     ├── AccessError                         forbidden               403   the caller may not do this
@@ -14,6 +15,7 @@
     │   ├── CorruptMediaError               corrupt_media           422   recognised, but cannot be decoded
     │   ├── NoAudioTrackError               no_audio_track          422
     │   ├── MediaLimitError                 media_too_large         413   a bound was hit while decoding
+    │   ├── MediaNotKeptError               media_not_kept          410   the recording is not there any more
     │   ├── SourceChangedError              source_changed          409   overwritten since it was submitted
     │   └── SourceUnreachableError          source_unreachable      502   S3 does not answer
     ├── ModelError                          model_unusable          503
@@ -25,6 +27,7 @@
     ├── RunnerUnavailableError              runner_unavailable      503   a model's process does not answer
     ├── JobNotFoundError                    job_not_found           404   no such job or result for this tenant
     ├── JobConflictError                    job_conflict            409   the job's state forbids it
+    │   └── CorrectionConflictError         correction_conflict     412   another reviewer was faster
     ├── WorkerLostError                     worker_lost             500   the worker died in every attempt
     ├── JobStoreError                       job_store_unavailable   503   the store of jobs cannot be used
     └── CancelledError                      cancelled               499   the caller stopped the work
@@ -77,6 +80,13 @@ class RequestTooLargeError(InvalidRequestError):
 
     code = "request_too_large"
     http_status = 413
+
+
+class PreconditionMissingError(InvalidRequestError):
+    """The request does not say which version the caller has seen."""
+
+    code = "precondition_required"
+    http_status = 428
 
 
 class UnsupportedLanguageError(InvalidRequestError):
@@ -147,6 +157,13 @@ class MediaLimitError(MediaError):
 
     code = "media_too_large"
     http_status = 413
+
+
+class MediaNotKeptError(MediaError):
+    """The recording of the analysis is not there any more."""
+
+    code = "media_not_kept"
+    http_status = 410
 
 
 class SourceChangedError(MediaError):
@@ -221,6 +238,13 @@ class JobConflictError(EmoScribeError):
 
     code = "job_conflict"
     http_status = 409
+
+
+class CorrectionConflictError(JobConflictError):
+    """Another reviewer has decided on the sentence meanwhile."""
+
+    code = "correction_conflict"
+    http_status = 412
 
 
 class WorkerLostError(EmoScribeError):

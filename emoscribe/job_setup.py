@@ -185,7 +185,7 @@ class Submissions:
         """
         place = parse_s3_address(address)
         self._check_allowed(place.bucket, place.key)
-        found = find_object(self._s3, str(place))
+        found = find_object(self.s3, str(place))
         source = S3Object(
             bucket=found.bucket,
             key=found.key,
@@ -205,7 +205,8 @@ class Submissions:
             )
 
     @cached_property
-    def _s3(self) -> Any:
+    def s3(self) -> Any:
+        """The client for recordings in S3. Raises SettingsError where boto3 is not installed."""
         return s3_client(self._settings)
 
 

@@ -183,8 +183,9 @@ def get_analysis(parts: Parts, caller: Reader, analysis_id: AnalysisId) -> Job:
     responses={204: {"description": "Erased."}, **problems(401, 403, 404, 503)},
 )
 def delete_analysis(parts: Parts, caller: Writer, analysis_id: AnalysisId) -> None:
-    """Cancels it if it runs, and erases everything: the upload, text, results. Objects in your own bucket stay."""
+    """Cancels it if it runs, and erases all of it: upload, text, results, corrections. Objects in your bucket stay."""
     parts.store.delete(caller.tenant, analysis_id)
+    parts.forget(caller.tenant, analysis_id)
 
 
 @router.post(

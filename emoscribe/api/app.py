@@ -8,7 +8,20 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 import emoscribe
-from emoscribe.api import analyses, audio_models, audio_routes, events, explanations, results, text
+from emoscribe.api import (
+    analyses,
+    audio_models,
+    audio_routes,
+    corrections,
+    events,
+    explanations,
+    media,
+    page,
+    results,
+    search,
+    session,
+    text,
+)
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -32,7 +45,10 @@ remedy as `fix`. Repeat after `Retry-After` on 429 and 503.
 """
 TAGS: Final[list[dict[str, Any]]] = [
     {"name": "analyses", "description": "Recordings as durable jobs: submit, watch, fetch results, erase."},
+    {"name": "review", "description": "What reviewers say of the sentences, beside what the model said."},
     {"name": "openai", "description": "Recordings as text, answered at once, for OpenAI's clients; nothing is kept."},
+    {"name": "search", "description": "Across analyses: search in all sentences, compare recordings."},
+    {"name": "session", "description": "Who is calling."},
     {"name": "texts", "description": "Texts, answered at once and kept nowhere."},
 ]
 _MORE_SCHEMAS: Final[tuple[tuple[type[BaseModel], Literal["validation", "serialization"]], ...]] = (
@@ -51,13 +67,18 @@ def create_app() -> FastAPI:
     app.add_middleware(ProblemMiddleware)
     add_problem_handlers(app)
     for router in (
+        search.router,  # before the analyses: /v1/analyses/summary is none of them
         analyses.router,
         events.router,
         results.router,
         explanations.router,
+        corrections.router,
+        media.router,
         text.router,
         audio_routes.router,
         audio_models.router,
+        session.router,
+        page.router,
     ):
         app.include_router(router)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -18,12 +18,13 @@ from emoscribe.api.parts import ApiParts, Parts
 from emoscribe.errors import AccessError, UnauthenticatedError
 from emoscribe.tokens import EVERYTHING, SCOPES, Scope
 
-_bearer: Final = HTTPBearer(
+bearer: Final = HTTPBearer(
     auto_error=False,
     scheme_name="token",
     description="A token made by `emoscribe tokens add`. Scopes: "
     + " ".join(f"`{scope}`: {meaning}" for scope, meaning in SCOPES.items()),
 )
+LOCAL_NAME: Final = "local"  # of who calls without a token
 _PROXY_HEADERS: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
@@ -37,23 +38,34 @@ class Caller:
 
     tenant: str
     scopes: frozenset[Scope]
+    name: str  # the token's
+
+
+async def _known(
+    request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+) -> Caller:
+    return identify(request, parts, credentials.credentials if credentials else None)
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """A dependency: the caller, who has this scope. Raises UnauthenticatedError, AccessError."""
 
-    async def caller(
-        request: Request, parts: Parts, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Caller:
-        found = identify(request, parts, credentials.credentials if credentials else None)
-        if scope not in found.scopes:
-            raise MissingScopeError(f"This token lacks the scope {scope}.", fix="Use a token that has it.")
+    async def caller(found: Annotated[Caller, Security(_known)]) -> Caller:
+        check_scope(found, scope)
         return found
 
     return caller
 
 
+def check_scope(caller: Caller, scope: Scope) -> None:
+    """Raises AccessError if the caller lacks it."""
+    if scope not in caller.scopes:
+        raise MissingScopeError(f"This token lacks the scope {scope}.", fix="Use a token that has it.")
+
+
+Anybody = Annotated[Caller, Security(_known)]
 Reader = Annotated[Caller, Security(needs("analyses:read"))]
+Reviewer = Annotated[Caller, Security(needs("corrections:write"))]
 Writer = Annotated[Caller, Security(needs("analyses:write"))]
 TextUser = Annotated[Caller, Security(needs("text"))]
 
@@ -62,7 +74,7 @@ def identify(request: Request, parts: ApiParts, token: str | None) -> Caller:
     """The caller of a request. Raises UnauthenticatedError, AccessError."""
     if parts.settings.auth == "off":
         _check_is_local(request)
-        return Caller(parts.settings.jobs_tenant, EVERYTHING)
+        return Caller(parts.settings.jobs_tenant, EVERYTHING, LOCAL_NAME)
     if token is None:
         raise UnauthenticatedError("A token is needed.", fix="Send the header `Authorization: Bearer <token>`.")
     found = parts.tokens.find(token) if parts.tokens else None
@@ -70,7 +82,7 @@ def identify(request: Request, parts: ApiParts, token: str | None) -> Caller:
         raise UnauthenticatedError(
             "The token is not known here.", fix="Have one made by `emoscribe tokens add`; it may have been revoked."
         )
-    return Caller(found.tenant, found.allowed)
+    return Caller(found.tenant, found.allowed, found.name)
 
 
 # --- without tokens -----------------------------------------------------------------------------

@@ -11,10 +11,15 @@ _EXAMPLES: Final[Mapping[int, ProblemDetails]] = {
     403: coded_problem("forbidden", "This token lacks the scope analyses:write.", "Use a token that has it."),
     404: coded_problem("job_not_found", "There is no such analysis.", "`GET /v1/analyses` lists them."),
     409: coded_problem("job_conflict", "The job is running: it has no results.", "Wait until it is done."),
+    410: coded_problem("media_not_kept", "The recording is not kept any more."),
+    412: coded_problem("correction_conflict", "Sentence 3 was decided on meanwhile.", "Look at the decision first."),
     413: coded_problem("media_too_large", "The upload is larger than 5368709120 bytes.", "Send only the sound."),
     415: coded_problem("unsupported_media", "The file is none of the containers that are read."),
+    416: status_problem(416),
     422: coded_problem("unsupported_language", "No engine of this profile translates texts from 'xx'."),
+    428: coded_problem("precondition_required", "It is not said which revision was seen.", "Send If-Match."),
     429: status_problem(429),
+    502: coded_problem("source_unreachable", "The recording could not be read from S3.", "Try again later."),
     503: coded_problem("job_store_unavailable", "The job store cannot be used now."),
 }
 _REF: Final = {"$ref": "#/components/schemas/ProblemDetails"}
@@ -28,5 +33,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _response(problem: ProblemDetails) -> dict[str, Any]:
     example = problem.model_copy(update={"request_id": "4be0643f1d98573b97cdca98a65347dd"})
-    shown = example.model_dump(mode="json", exclude={"errors", "analysis_id"})
+    shown = example.model_dump(mode="json", exclude={"errors", "analysis_id", "current"})
     return {"description": problem.title, "content": {MEDIA_TYPE: {"schema": _REF, "example": shown}}}

@@ -30,7 +30,10 @@ _log = logging.getLogger(__name__)
 
 LONGEST_ERROR_BODY_BYTES: Final = 64 * 1024
 LONGEST_DETAIL: Final = 500
-_KEPT_HEADERS: Final = ("allow", "retry-after", "www-authenticate", "connection", "vary", "access-control-allow-origin")
+_KEPT_HEADERS: Final = (
+    *("allow", "connection", "content-range", "retry-after", "vary", "www-authenticate"),
+    "access-control-allow-origin",
+)
 
 
 class ProblemMiddleware:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from emoscribe.api.auth import MissingScopeError
 from emoscribe.api.request_id import SCOPE_KEY
 from emoscribe.errors import EmoScribeError, InvalidRequestError, UnauthenticatedError
+from emoscribe.review import SentenceReview
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +50,13 @@ class ProblemDetails(BaseModel):
     request_id: str = Field(default="", description="Id of the request, as in the header X-Request-ID.")
     errors: tuple[WrongField, ...] = Field(default=(), description="The fields that did not validate.")
     analysis_id: str | None = Field(default=None, description="The analysis that failed, when its result was awaited.")
+    current: SentenceReview | None = Field(
+        default=None, description="How the sentence stands now, when another reviewer was faster."
+    )
 
     def document(self, path: str = "") -> bytes:
         """UTF-8 JSON without what does not apply; with the member that OpenAI's clients expect, on OpenAI's paths."""
-        left_out = {name for name in ("errors", "analysis_id") if not getattr(self, name)}
+        left_out = {name for name in ("errors", "analysis_id", "current") if not getattr(self, name)}
         shown = self.model_dump(mode="json", exclude=left_out)
         if path.startswith(OPENAI_PATHS):
             shown["error"] = self.openai_error()

@@ -25,6 +25,7 @@ from emoscribe.cli import (
     jobs,
     languages,
     models,
+    query,
     serve,
     tokens,
     train,
@@ -49,6 +50,7 @@ app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("runner")(serve.runner)
 app.command("batch")(batch.command)
+app.command("query")(query.command)
 app.command("languages")(languages.command)
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)

@@ -102,7 +102,7 @@ def show(ids: Ids, tenant: Tenant = None, as_json: AsJson = False) -> None:
     settings = load_settings()
     store = open_store(settings)
     console = Console()
-    for job in _find(ids, store, settings, tenant):
+    for job in find_jobs(ids, store, settings, tenant):
         if as_json:
             typer.echo(job.model_dump_json())
         else:
@@ -149,7 +149,7 @@ def cancel(ids: Ids, tenant: Tenant = None) -> None:
     def act(job: Job) -> str:
         return store.cancel(job.tenant, job.id).state
 
-    _each(_find(ids, store, settings, tenant), act)
+    _each(find_jobs(ids, store, settings, tenant), act)
 
 
 @app.command()
@@ -164,7 +164,7 @@ def retry(
     if bool(ids) == all_failed:
         raise InvalidRequestError("It is not said which jobs.", fix="Give ids, or --failed.")
     failed = JobQuery(tenant or settings.jobs_tenant, frozenset({"failed"}), limit=PAGE)
-    jobs = list(all_jobs(store, failed)) if all_failed else _find(ids or [], store, settings, tenant)
+    jobs = list(all_jobs(store, failed)) if all_failed else find_jobs(ids or [], store, settings, tenant)
 
     def act(job: Job) -> str:
         return store.retry(job.tenant, job.id).state
@@ -181,7 +181,7 @@ def delete(
     """Erase jobs with everything that belongs to them: uploads, texts, results. What is running is stopped."""
     settings = load_settings()
     store = open_store(settings)
-    jobs = _find(ids, store, settings, tenant)
+    jobs = find_jobs(ids, store, settings, tenant)
     if not yes:
         names = ", ".join(job.source_name for job in jobs)
         typer.confirm(f"Erase {len(jobs)} jobs for good ({names})?", abort=True)
@@ -206,7 +206,7 @@ def results(
     wanted = None if formats is None else {f"analysis{FORMATS[name].suffix}" for name in parse_formats(formats)}
     settings = load_settings()
     store = open_store(settings)
-    jobs = _find(ids, store, settings, tenant)
+    jobs = find_jobs(ids, store, settings, tenant)
     out.mkdir(parents=True, exist_ok=True)
     stems = dict(zip([job.id for job in jobs], result_stems([Path(job.source_name).name for job in jobs]), strict=True))
 
@@ -241,7 +241,7 @@ def _each(jobs: Iterable[Job], act: Callable[[Job], str]) -> None:
         raise typer.Exit(1)
 
 
-def _find(ids: Sequence[str], store: JobStore, settings: Settings, tenant: str | None) -> list[Job]:
+def find_jobs(ids: Sequence[str], store: JobStore, settings: Settings, tenant: str | None) -> list[Job]:
     """The jobs, each once, by their ids or the first digits of those.
 
     Raises JobNotFoundError, and InvalidRequestError for digits that several jobs begin with.

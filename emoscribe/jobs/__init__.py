@@ -27,6 +27,7 @@ from emoscribe.jobs.model import (
     fingerprint,
     local_file,
 )
+from emoscribe.jobs.reviews import Decision, JobReviews, KeptRecording
 from emoscribe.jobs.s3_events import EventRules
 from emoscribe.jobs.spool import Upload
 from emoscribe.jobs.store import Backlog, JobStore, LeaseOptions
@@ -44,6 +45,7 @@ __all__ = [
     "ClaimEnded",
     "CloudJobStore",
     "CloudOptions",
+    "Decision",
     "EventRules",
     "Job",
     "JobFailure",
@@ -51,8 +53,10 @@ __all__ = [
     "JobPage",
     "JobQuery",
     "JobRequest",
+    "JobReviews",
     "JobState",
     "JobStore",
+    "KeptRecording",
     "LeaseOptions",
     "LocalFile",
     "LocalJobStore",

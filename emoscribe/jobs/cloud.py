@@ -18,6 +18,7 @@ from emoscribe.jobs.aws import ServerClock
 from emoscribe.jobs.cloud_claims import Cloud, CloudClaims, HeartbeatPace
 from emoscribe.jobs.cloud_documents import MAX_TRIES, CloudDocuments, JobDocument, Version
 from emoscribe.jobs.cloud_files import CloudFiles
+from emoscribe.jobs.cloud_reviews import CloudReviews
 from emoscribe.jobs.cloud_sweep import CloudSweeper
 from emoscribe.jobs.job_queue import JobQueue, Message
 from emoscribe.jobs.model import Claim, Job, JobPage, JobQuery, JobRequest, LocalFile, Update, check_result_exists
@@ -59,6 +60,7 @@ class CloudJobStore:
         cloud = Cloud(self._documents, self._files, self._queue, self._clock, options.lease, options.pace)
         self._claims = CloudClaims(cloud)
         self._sweeper = CloudSweeper(cloud)
+        self.reviews = CloudReviews(objects, self._documents, self._files, options.prefix)
 
     # --- for users ---
 

@@ -7,7 +7,8 @@ Under the prefix of the service, all of it in one bucket:
     open/<tenant>/<id>                           there is something left to do
     keys/<tenant>/<hash of idempotency key>      the job's id
     erasing/<tenant>/<id>/<life>                 what a deletion has to erase
-    files/<tenant>/<id>/...                      see cloud_files.py
+    files/<tenant>/<id>/...                      see cloud_files.py, cloud_reviews.py
+    link-secret                                  see cloud_reviews.py
     results/<tenant>/<source>/<id>/...           what users read; analysis.json last
 """
 

@@ -19,6 +19,7 @@ from emoscribe.errors import EmoScribeError, JobNotFoundError, JobStoreError
 from emoscribe.jobs import record as life
 from emoscribe.jobs.job_files import JobFiles
 from emoscribe.jobs.lease_clock import LeaseClock, system_clock
+from emoscribe.jobs.local_reviews import LocalReviews
 from emoscribe.jobs.model import (
     Claim,
     Job,
@@ -54,6 +55,7 @@ class LocalJobStore:
             self._records = SqliteRecords(folder / "jobs.sqlite3", self._clock)
         except (OSError, sqlite3.Error) as error:
             raise JobStoreError(f"The job store in {folder} cannot be opened: {error}.") from error
+        self.reviews = LocalReviews(self._records, self._files, folder / "link-secret")
 
     @property
     def spool(self) -> Path:

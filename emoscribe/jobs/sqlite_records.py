@@ -11,6 +11,7 @@ from emoscribe.errors import InvalidRequestError, JobConflictError, JobNotFoundE
 from emoscribe.jobs.lease_clock import LeaseClock
 from emoscribe.jobs.model import JobPage, JobQuery, JobRequest
 from emoscribe.jobs.record import JobRecord
+from emoscribe.jobs.reviews import Decision
 
 SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_S: Final = 30.0  # other processes hold the file for milliseconds
@@ -38,6 +39,12 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
   PRIMARY KEY (tenant, key)
 );
 CREATE INDEX IF NOT EXISTS keys_of_job ON idempotency_keys (job_id);
+CREATE TABLE IF NOT EXISTS decisions (
+  job_id TEXT NOT NULL,
+  number INTEGER NOT NULL,  -- order in which they were made
+  decision TEXT NOT NULL,   -- Decision as JSON
+  PRIMARY KEY (job_id, number)
+) WITHOUT ROWID;
 """
 
 _UPSERT = """
@@ -124,9 +131,10 @@ class SqliteRecords:
         self._db.execute(_UPSERT, (*row, record.model_dump_json()))
 
     def delete(self, job_id: str) -> None:
-        """Forget the job, and that its idempotency keys were used."""
+        """Forget the job, what was decided on it, and that its idempotency keys were used."""
         self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
         self._db.execute("DELETE FROM idempotency_keys WHERE job_id = ?", (job_id,))
+        self._db.execute("DELETE FROM decisions WHERE job_id = ?", (job_id,))
 
     def scrub(self) -> None:
         """Remove deleted records from the disk; the write-ahead log still holds them. Not inside a transaction."""
@@ -142,6 +150,23 @@ class SqliteRecords:
         row = self._db.execute("SELECT job_id FROM idempotency_keys WHERE tenant = ? AND key = ?", key).fetchone()
         if row[0] != request.job_id:
             raise key_conflict()
+
+    def add_decision(self, job_id: str, number: int, decision: Decision) -> None:
+        """Keep one more decision on the job, its `number`-th."""
+        self._db.execute("INSERT INTO decisions VALUES (?, ?, ?)", (job_id, number, decision.model_dump_json()))
+
+    def decisions(self, job_id: str) -> tuple[Decision, ...]:
+        """All on the job, in order."""
+        statement = "SELECT decision FROM decisions WHERE job_id = ? ORDER BY number"
+        with self._errors_translated(), self._lock:
+            rows = self._db.execute(statement, (job_id,)).fetchall()
+        return tuple(Decision.model_validate_json(text) for (text,) in rows)
+
+    def decided_jobs(self, tenant: str) -> frozenset[str]:
+        """Ids of the tenant's jobs with decisions."""
+        statement = "SELECT DISTINCT job_id FROM decisions JOIN jobs ON id = job_id WHERE tenant = ?"
+        with self._errors_translated(), self._lock:
+            return frozenset(job_id for (job_id,) in self._db.execute(statement, (tenant,)))
 
     def page(self, query: JobQuery) -> JobPage:
         """Newest first."""

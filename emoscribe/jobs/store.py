@@ -7,7 +7,7 @@ What every implementation promises:
   changes nothing any more: its calls return False.
 - Results appear as a whole, once. Whatever dies or races, there is one set of results, and never half of one.
 - An accepted job (`submit` has returned) is worked on until it is final, whatever dies meanwhile.
-- What has been deleted is gone: recording, text, results, everything that was derived.
+- What has been deleted is gone: recording, text, results, decisions, everything that was derived.
 - A tenant sees its own jobs only; for others there is no such job.
 
 All methods may be called from any thread. JobStoreError means that the store itself cannot be used now.
@@ -19,6 +19,7 @@ from typing import Protocol
 
 from emoscribe.errors import EmoScribeError
 from emoscribe.jobs.model import Claim, Job, JobPage, JobQuery, JobRequest, Update
+from emoscribe.jobs.reviews import JobReviews
 from emoscribe.types import Segment
 
 
@@ -78,6 +79,11 @@ class JobStore(Protocol):
 
     def read_segments(self, tenant: str, job_id: str, first: int = 0) -> tuple[Segment, ...]:
         """What a running job has reported so far, from index `first` on. Empty in all other states."""
+        ...
+
+    @property
+    def reviews(self) -> JobReviews:
+        """For reviewers: decisions on sentences, and the recording."""
         ...
 
     # --- for workers ---

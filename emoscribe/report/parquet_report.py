@@ -15,16 +15,22 @@ METADATA_KEY = "emoscribe"
 
 def render_parquet(analysis: Analysis) -> bytes:
     """One Parquet file, Zstandard-compressed, with one row per segment."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(segment_table(analysis), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def segment_table(analysis: Analysis) -> Any:
+    """The same as an Arrow table."""
+    import pyarrow as pa
 
     provenance = analysis.model_dump_json(exclude={"segments"})
     schema = _schema().with_metadata({METADATA_KEY: provenance})
     identity = {"source": analysis.source.name, "source_sha256": analysis.source.sha256}
     rows = [identity | _row(segment) for segment in analysis.segments]
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer, compression="zstd")
-    return buffer.getvalue()
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def _row(segment: Segment) -> dict[str, Any]:

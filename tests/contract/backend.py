@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from emoscribe.jobs import Claim, Job, JobRequest, JobStore, LeaseOptions, LocalJobStore
+from emoscribe.jobs import Claim, Job, JobRequest, JobStore, LeaseOptions, LocalJobStore, S3Object
 from emoscribe.jobs.lease_clock import LeaseClock
 from tests.job_cases import upload
 
@@ -44,9 +44,13 @@ class Backend(ABC):
     def pass_time(self, seconds: float) -> None:
         """Leases and waits run out; nothing else happens."""
 
-    @abstractmethod
     def media_of(self, claim: Claim) -> bytes:
         """The recording as the worker reads it."""
+        return self.read_media(claim.media)
+
+    @abstractmethod
+    def read_media(self, media: Path | S3Object) -> bytes:
+        """A recording."""
 
     @abstractmethod
     def traces_of(self, text: bytes) -> list[str]:
@@ -84,9 +88,9 @@ class LocalBackend(Backend):
         self.monotonic_s += seconds
         self.wall += timedelta(seconds=seconds)
 
-    def media_of(self, claim: Claim) -> bytes:
-        assert isinstance(claim.media, Path)
-        return claim.media.read_bytes()
+    def read_media(self, media: Path | S3Object) -> bytes:
+        assert isinstance(media, Path)
+        return media.read_bytes()
 
     def traces_of(self, text: bytes) -> list[str]:
         return [str(path) for path in self.folder.rglob("*") if path.is_file() and text in path.read_bytes()]

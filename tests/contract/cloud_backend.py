@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from emoscribe.jobs import Claim, JobStore, S3Object
+from emoscribe.jobs import JobStore, S3Object
 from emoscribe.jobs.aws import AwsOptions, ServerClock, make_client
 from emoscribe.jobs.cloud import CloudJobStore, CloudOptions
 from emoscribe.jobs.cloud_claims import HeartbeatPace
@@ -82,9 +82,9 @@ class CloudBackend(Backend):
         text = body if isinstance(body, str) else json.dumps(body)
         self.aws.sqs.send_message(QueueUrl=self.queue, MessageBody=text)
 
-    def media_of(self, claim: Claim) -> bytes:
-        assert isinstance(claim.media, S3Object)
-        answer = self.aws.s3.get_object(Bucket=claim.media.bucket, Key=claim.media.key, IfMatch=claim.media.etag)
+    def read_media(self, media: Path | S3Object) -> bytes:
+        assert isinstance(media, S3Object)
+        answer = self.aws.s3.get_object(Bucket=media.bucket, Key=media.key, IfMatch=media.etag)
         content: bytes = answer["Body"].read()
         return content
 

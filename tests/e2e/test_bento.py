@@ -20,7 +20,8 @@ from tests.service_processes import ServiceProcess
 def test_the_bento_asks_for_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    wanted = {*project["dependencies"], *extras["cpu"], *extras["s3"], *extras["serve"]} - {"emoscribe[s3]"}
+    wanted = {*project["dependencies"], *extras["cpu"], *extras["s3"], *extras["query"], *extras["serve"]}
+    wanted -= {"emoscribe[query,s3]"}
     bento = yaml.safe_load((ROOT / "bentofile.yaml").read_text(encoding="utf-8"))
     assert set(bento["python"]["packages"]) == wanted
 

@@ -112,8 +112,10 @@ def test_the_built_viewer_is_made_from_the_sources_as_they_are() -> None:
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed; the hash above is checked without it")
 @pytest.mark.skipif(not os.environ.get("EMOSCRIBE_TEST_VIEWER_BUILD"), reason="EMOSCRIBE_TEST_VIEWER_BUILD is not set")
 def test_a_fresh_build_gives_the_same_bytes(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("build") / "viewer"
+    root = tmp_path_factory.mktemp("build")
+    folder = root / "report" / "viewer"
     shutil.copytree(VIEWER_DIR, folder, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(VIEWER_DIR.parents[1] / "web", root / "web")  # the page is built along
     for command in (["npm", "ci"], ["npm", "run", "check"]):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

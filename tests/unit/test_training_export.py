@@ -1,4 +1,4 @@
-"""Weights to model files: the logits of the network, whatever stands beside a text, and a file that says how to read it."""
+"""Weights to model files: the logits of the network, whatever stands beside a text."""
 
 from pathlib import Path
 

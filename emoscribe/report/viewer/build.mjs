@@ -1,5 +1,6 @@
-// Bundles src/ into dist/viewer.js and dist/viewer.css. `npm ci && npm run build` gives the same bytes everywhere;
-// `node build.mjs --check` writes nothing and fails if dist/ is not what the sources give.
+// Bundles src/ into dist/viewer.js and dist/viewer.css, and the page of the service, which is made of the same parts,
+// into ../../web/dist/. `npm ci && npm run build` gives the same bytes everywhere; `node build.mjs --check` writes
+// nothing and fails if a dist/ is not what the sources give.
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,12 +8,17 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
+const web = "../../web";
 const read = (path) => readFileSync(join(here, path), "utf8");
 
-/** SHA-256 over the names and contents of everything the bundle is made from; tests/unit/test_report_viewer.py too. */
-function sourcesHash() {
-  const names = readdirSync(join(here, "src"), { recursive: true }).map((name) => `src/${name.replaceAll("\\", "/")}`);
-  const files = names.filter((name) => /\.(js|css|ts)$/.test(name));
+/** The files of a folder that a bundle is made from, as paths from here. */
+function sources(folder) {
+  const names = readdirSync(join(here, folder), { recursive: true }).map((name) => name.replaceAll("\\", "/"));
+  return names.filter((name) => /\.(js|css|ts|html|svg)$/.test(name)).map((name) => `${folder}/${name}`);
+}
+
+/** SHA-256 over the names and contents of everything a bundle is made from; the tests know how. */
+function sourcesHash(files) {
   const hash = createHash("sha256");
   for (const name of [...files, "build.mjs", "package-lock.json", "package.json"].sort()) {
     hash.update(`${name}\0${read(name)}\0`);
@@ -24,7 +30,7 @@ function sourcesHash() {
 function licences(metafile) {
   const packages = new Set();
   for (const input of Object.keys(metafile.inputs)) {
-    const found = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
+    const found = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
     if (found) packages.add(found[1]);
   }
   const byText = new Map();
@@ -37,19 +43,37 @@ function licences(metafile) {
 }
 
 const options = { bundle: true, minify: true, target: "es2022", legalComments: "none", write: false, metafile: true };
-const script = await build({ ...options, absWorkingDir: here, entryPoints: ["src/main.js"], format: "iife" });
-const style = await build({ ...options, absWorkingDir: here, entryPoints: ["src/viewer.css"] });
 
-const notice = `EmoScribe viewer, Apache-2.0. Built from sources with SHA-256 ${sourcesHash()}`;
-const bundled = licences(script.metafile);
+/** The texts of one script and one style sheet. */
+async function bundle(script, style, format, files) {
+  const code = await build({ ...options, absWorkingDir: here, entryPoints: [script], format });
+  const look = await build({ ...options, absWorkingDir: here, entryPoints: [style] });
+  const notice = `EmoScribe viewer, Apache-2.0. Built from sources with SHA-256 ${sourcesHash(files)}`;
+  return [
+    `/* ${notice}\n\nIt contains:\n\n${licences(code.metafile)}\n*/\n${code.outputFiles[0].text.trim()}\n`,
+    `/* ${notice} */\n${look.outputFiles[0].text.trim()}\n`,
+  ];
+}
+
+const viewer = await bundle("src/main.js", "src/viewer.css", "iife", sources("src"));
+for (const text of viewer) {
+  if (/<\/(script|style)|<!--/i.test(text)) throw new Error("the viewer could end its own element");
+}
+const desk = await bundle(`${web}/src/main.js`, `${web}/src/desk.css`, "iife", [
+  ...sources("src"),
+  ...sources(`${web}/src`),
+]);
 const outputs = {
-  "dist/viewer.js": `/* ${notice}\n\nIt contains:\n\n${bundled}\n*/\n${script.outputFiles[0].text.trim()}\n`,
-  "dist/viewer.css": `/* ${notice} */\n${style.outputFiles[0].text.trim()}\n`,
+  "dist/viewer.js": viewer[0],
+  "dist/viewer.css": viewer[1],
+  [`${web}/dist/desk.js`]: desk[0],
+  [`${web}/dist/desk.css`]: desk[1],
+  [`${web}/dist/index.html`]: read(`${web}/src/index.html`),
+  [`${web}/dist/icon.svg`]: read(`${web}/src/icon.svg`),
 };
 
 const isCheck = process.argv.includes("--check");
 for (const [path, text] of Object.entries(outputs)) {
-  if (/<\/(script|style)|<!--/i.test(text)) throw new Error(`${path} could end its own element`);
   if (!isCheck) writeFileSync(join(here, path), text);
   else if (read(path) !== text) throw new Error(`${path} is not what the sources give: run npm run build`);
   console.log(`${path} ${Math.round(Buffer.byteLength(text) / 1000)} kB`);

@@ -22,6 +22,16 @@ export function smoothedIntensity(sentences, emotion) {
 }
 
 /**
+ * How much of the time around a moment somebody speaks.
+ * @param {Sentence[]} sentences in order of their start
+ * @returns {(timeMs: number, windowMs: number) => number} in [0, 1]
+ */
+export function speechDensity(sentences) {
+  const speech = runningSum(sentences, () => 1);
+  return (timeMs, windowMs) => Math.min((speech(timeMs + windowMs / 2) - speech(timeMs - windowMs / 2)) / windowMs, 1);
+}
+
+/**
  * The integral, from 0 to a time, of a value that holds during each sentence and is 0 between them.
  * @param {Sentence[]} sentences
  * @param {(one: Sentence) => number} value

@@ -8,7 +8,7 @@ import { EMOTIONS, NONE } from "./emotions.js";
  *   mixed: string[], searchable: string }} Sentence
  * @typedef {{ emotion: string, count: number, timeMs: number, share: number }} Share
  * @typedef {{ analysis: Analysis, sentences: Sentence[], durationMs: number, spokenMs: number, shares: Share[],
- *   reviews: number[], languages: string[] }} Model
+ *   reviews: number[], moments: number[], languages: string[] }} Model
  */
 
 /** @param {Analysis} analysis @returns {Model} */
@@ -22,6 +22,7 @@ export function modelOf(analysis) {
     spokenMs: sentences.reduce((sum, one) => sum + one.endMs - one.startMs, 0),
     shares: sharesOf(sentences),
     reviews: sentences.filter((one) => one.segment.needs_review).map((one) => one.at),
+    moments: momentsOf(sentences),
     languages: [...new Set(analysis.segments.map((segment) => segment.language))],
   };
 }
@@ -38,6 +39,18 @@ function sentenceOf(segment, at) {
     mixed: segment.emotion?.mixed.filter((label) => label !== segment.emotion?.label) ?? [],
     searchable: `${folded(segment.text)}\n${folded(segment.text_en)}`,
   };
+}
+
+/** @param {Sentence[]} sentences @returns {number[]} where each emotion but neutral is expressed most strongly, in order */
+function momentsOf(sentences) {
+  /** @type {Map<string, Sentence>} */
+  const strongest = new Map();
+  for (const one of sentences) {
+    if (one.label === NONE || one.label === "neutral") continue;
+    const best = strongest.get(one.label);
+    if (!best || one.confidence > best.confidence) strongest.set(one.label, one);
+  }
+  return [...strongest.values()].map((one) => one.at).sort((a, b) => a - b);
 }
 
 /** @param {Sentence[]} sentences @returns {Share[]} every emotion, and sentences without one if there are any */
@@ -87,14 +100,15 @@ export function occurrences(text, query) {
 }
 
 /**
- * Offsets of each word in the text of its sentence; a word that is not found where it should be has none.
- * @param {Segment} segment
+ * Offsets of each word in a text; a word that is not found where it should be has none.
+ * @param {string} text
+ * @param {{ text: string }[]} words in order
  * @returns {([number, number] | null)[]}
  */
-export function wordOffsets(segment) {
+export function wordOffsets(text, words) {
   let from = 0;
-  return segment.words.map((word) => {
-    const at = word.text ? segment.text.indexOf(word.text, from) : -1;
+  return words.map((word) => {
+    const at = word.text ? text.indexOf(word.text, from) : -1;
     if (at < 0) return null;
     from = at + word.text.length;
     return [at, from];

@@ -1,18 +1,33 @@
-/** @import { Analysis, Source } from "./analysis.js" */
+import { h } from "./dom.js";
+import { plainName } from "./format.js";
 
-/**
- * The analysis written into the page, and the recording beside it.
- * @param {Document} page
- * @returns {Source}
- */
-export function embeddedSource(page) {
-  return {
-    async load() {
-      return JSON.parse(page.getElementById("analysis")?.textContent ?? "");
-    },
-    mediaUrl: (analysis) => besideUrl(analysis.source.name),
-  };
+/** @import { Analysis, Host } from "./analysis.js" */
+
+/** @param {Document} page @returns {Analysis} the analysis written into the page */
+export function embeddedAnalysis(page) {
+  return JSON.parse(page.getElementById("analysis")?.textContent ?? "");
 }
+
+/** A file that stands alone, with the recording beside it. @type {Host} */
+export const FILE = {
+  brand: "EmoScribe report",
+  tools: () => [],
+  side: () => [],
+  mediaUrl: async (analysis) => besideUrl(analysis.source.name),
+  absence(analysis) {
+    const { name } = analysis.source;
+    const file = plainName(name.split(/[/\\]/).at(-1) ?? name);
+    return [
+      "To watch and listen, put ",
+      h("bdi", { class: "file" }, file),
+      " beside this report or choose it. (Not found, or not playable in this browser.)",
+    ];
+  },
+  commands: () => ({}),
+  keys: [],
+  explain: null,
+  hasDecisions: false,
+};
 
 /**
  * The address of a file beside the page. Only the last part of the name counts, and it is encoded, so that no name

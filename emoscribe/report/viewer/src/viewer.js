@@ -1,79 +1,83 @@
 import { h } from "./dom.js";
-import { NO_FILTER, fromFragment, passing, toFragment } from "./filter.js";
-import { clock, parseClock, plainName } from "./format.js";
+import { keepAddress } from "./address.js";
+import { NO_FILTER, passing } from "./filter.js";
 import { listenToKeys } from "./keyboard.js";
-import { modelOf, nearestSentence } from "./model.js";
+import { nearestSentence } from "./model.js";
 import { createStore } from "./store.js";
 import { detailsView } from "./views/details.js";
 import { filtersView } from "./views/filters.js";
 import { headerView } from "./views/header.js";
-import { helpView } from "./views/help.js";
+import { helpView, showHelp } from "./views/help.js";
+import { momentsView } from "./views/moments.js";
 import { playerView } from "./views/player.js";
 import { timelineView } from "./views/timeline.js";
 import { transcriptView } from "./views/transcript.js";
 
-/** @import { Source } from "./analysis.js" */
+/** @import { Decision, Host } from "./analysis.js" */
 /** @import { Filter } from "./filter.js" */
 /** @import { Model } from "./model.js" */
 
 /**
  * @typedef {{ filter: Filter, visible: number[], selected: number | null, playing: number, timeMs: number,
  *   range: [number, number], mode: "smoothed" | "sentences", media: "looking" | "ready" | "missing",
- *   following: boolean, shortcuts: boolean }} State
+ *   following: boolean, shortcuts: boolean, decisions: ReadonlyMap<number, Decision> }} State
  * @typedef {ReturnType<typeof createStore<State>>} Store
- * @typedef {{ seek: (timeMs: number) => void, play: () => void, toggle: () => void }} Player
+ * @typedef {{ seek: (timeMs: number) => void, play: () => void, playUntil: (timeMs: number) => void,
+ *   toggle: () => void }} Player
  * @typedef {ReturnType<typeof actionsOn>} Actions
- * @typedef {{ model: Model, store: Store, actions: Actions }} Context
+ * @typedef {{ model: Model, store: Store, actions: Actions, host: Host, signal: AbortSignal }} Context
  */
 
 const SMOOTHED_FROM_MS = 10 * 60 * 1000;
-const ADDRESS_DELAY_MS = 250; // a held key changes the selection faster than browsers let the address change
+const AROUND_MS = 300; // speech does not begin and end as sharply as its times
 
-/** Show what `source` holds inside `root`. @param {HTMLElement} root @param {Source} source */
-export async function mountViewer(root, source) {
-  try {
-    const analysis = await source.load();
-    mountModel(root, modelOf(analysis), source.mediaUrl(analysis));
-  } catch (error) {
-    root.replaceChildren(h("p", { class: "failure", role: "alert" }, `This report cannot be shown: ${error}`));
-    throw error;
-  }
-}
-
-/** @param {HTMLElement} root @param {Model} model @param {string | null} mediaUrl */
-function mountModel(root, model, mediaUrl) {
+/**
+ * Show an analysis inside `root` until `signal` ends it.
+ * @param {HTMLElement} root
+ * @param {Model} model
+ * @param {Host} host
+ * @param {AbortSignal} signal
+ * @returns {Context}
+ */
+export function mountViewer(root, model, host, signal) {
   const store = createStore(initialState(model));
   /** @type {Player} */
-  const silent = { seek() {}, play() {}, toggle() {} };
+  const silent = { seek() {}, play() {}, playUntil() {}, toggle() {} };
   const player = { ...silent };
-  const actions = actionsOn(model, store, player);
-  const context = { model, store, actions };
+  const context = { model, store, actions: actionsOn(model, store, player), host, signal };
   const hasSentences = model.sentences.length > 0;
-  const [playerCard, controls] = playerView(context, mediaUrl);
+  const [playerCard, controls] = playerView(context);
   Object.assign(player, controls);
   const help = helpView(context);
 
   root.replaceChildren(
     h("a", { class: "skip", href: "#transcript" }, "Skip to the transcript"),
-    headerView(context, () => help.showModal()),
+    headerView(context, () => showHelp(help)),
     h(
       "main",
       {},
-      h("div", { class: "side" }, playerCard, hasSentences && filtersView(context)),
-      h("div", { class: "reading" }, hasSentences && timelineView(context), transcriptView(context)),
+      h("div", { class: "side" }, playerCard, ...host.side(context), hasSentences && filtersView(context)),
+      h(
+        "div",
+        { class: "reading" },
+        hasSentences && timelineView(context),
+        hasSentences && momentsView(context),
+        transcriptView(context),
+      ),
       detailsView(context),
     ),
     help,
   );
-  listenToKeys(context, help);
+  listenToKeys(context, () => showHelp(help));
   keepAddress(context);
+  return context;
 }
 
 /** @param {Model} model @returns {State} */
 function initialState(model) {
   return {
     filter: NO_FILTER,
-    visible: passing(model.sentences, NO_FILTER),
+    visible: passing(model.sentences, NO_FILTER, new Map()),
     selected: null,
     playing: -1,
     timeMs: 0,
@@ -82,6 +86,7 @@ function initialState(model) {
     media: "looking",
     following: true,
     shortcuts: true,
+    decisions: new Map(),
   };
 }
 
@@ -125,7 +130,8 @@ function actionsOn(model, store, player) {
     if (!places.length) return;
     const from = store.get().selected ?? (step > 0 ? -1 : Infinity);
     const next = step > 0 ? places.find((at) => at > from) : places.findLast((at) => at < from);
-    select(next ?? (places === reviews || places.length === 1 ? places[step > 0 ? 0 : places.length - 1] : from));
+    const isRound = places === reviews || places === model.moments || places.length === 1;
+    select(next ?? (isRound ? places[step > 0 ? 0 : places.length - 1] : from));
   }
 
   return {
@@ -139,6 +145,13 @@ function actionsOn(model, store, player) {
       move(reviews, step);
       const { selected, visible } = store.get();
       if (selected !== null && !visible.includes(selected)) this.setFilter({ ...NO_FILTER, reviewOnly: true });
+    },
+
+    /** To the next sentence that expresses its emotion most strongly. @param {number} step */
+    moveMoment(step) {
+      move(model.moments, step);
+      const { selected, visible } = store.get();
+      if (selected !== null && !visible.includes(selected)) this.setFilter(NO_FILTER);
     },
 
     /** To a time, and to the sentence there or the nearest of those that are shown. @param {number} timeMs */
@@ -155,12 +168,33 @@ function actionsOn(model, store, player) {
       player.play();
     },
 
+    /** Hear one sentence, with a moment before and after. @param {number} at */
+    playOnly(at) {
+      const { startMs, endMs } = sentences[at];
+      seek(Math.max(startMs - AROUND_MS, 0));
+      player.playUntil(endMs + AROUND_MS);
+    },
+
     toggle: () => player.toggle(),
+
+    /** @param {number} stepMs */
+    skip: (stepMs) => seek(Math.min(Math.max(store.get().timeMs + stepMs, 0), model.durationMs)),
 
     /** @param {Partial<Filter>} patch */
     setFilter(patch) {
       const filter = { ...store.get().filter, ...patch };
-      store.set({ filter, visible: passing(sentences, filter) });
+      store.set({ filter, visible: passing(sentences, filter, store.get().decisions) });
+    },
+
+    clearFilter() {
+      this.setFilter(NO_FILTER);
+    },
+
+    /** People's decisions, as they are known now. @param {ReadonlyMap<number, Decision>} decisions */
+    setDecisions(decisions) {
+      store.set({ decisions });
+      const { filter } = store.get();
+      if (filter.emotions.length || filter.decidedOnly) this.setFilter({});
     },
 
     /** @param {string} emotion */
@@ -192,32 +226,4 @@ function actionsOn(model, store, player) {
       store.set({ range: [start, start + length] });
     },
   };
-}
-
-/** Keep the address and the state alike, so that any view can be linked to. @param {Context} context */
-function keepAddress({ model, store, actions }) {
-  let timer = 0;
-
-  function follow() {
-    const { filter, selected, time } = fromFragment(location.hash);
-    actions.setFilter(filter);
-    const timeMs = time === null ? null : parseClock(time);
-    if (timeMs !== null) actions.selectNear(Math.min(timeMs, model.durationMs));
-    else if (selected !== null) actions.select(selected);
-  }
-
-  if (location.hash) follow();
-  window.addEventListener("hashchange", follow);
-  store.watch(["filter", "selected"], ({ filter, selected }) => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      const fragment = toFragment(filter, selected);
-      if (fragment || location.hash.length > 1) history.replaceState(null, "", `#${fragment}`);
-    }, ADDRESS_DELAY_MS);
-  });
-  store.watch(["selected"], ({ selected }) => {
-    const name = plainName(model.analysis.source.name);
-    document.title =
-      selected === null ? `${name} · EmoScribe` : `${clock(model.sentences[selected].startMs)} ${name} · EmoScribe`;
-  });
 }

@@ -20,7 +20,7 @@ export function detailsView(context) {
     part("made", "Models and settings", modelsTable(analysis), settingsTable(analysis)),
   ];
   const section = h("section", { class: "details", "aria-label": "About this analysis" }, ...parts);
-  openOnPaper(section);
+  openOnPaper(section, context.signal);
   return section;
 }
 
@@ -93,15 +93,17 @@ function table(caption, head, rows) {
   );
 }
 
-/** @param {HTMLElement} section */
-function openOnPaper(section) {
+/** @param {HTMLElement} section @param {AbortSignal} signal */
+function openOnPaper(section, signal) {
   /** @type {HTMLDetailsElement[]} */
   let opened = [];
-  window.addEventListener("beforeprint", () => {
+  const open = () => {
     opened = [...section.querySelectorAll("details")].filter((one) => !one.open);
     for (const one of opened) one.open = true;
-  });
-  window.addEventListener("afterprint", () => {
+  };
+  const close = () => {
     for (const one of opened) one.open = false;
-  });
+  };
+  window.addEventListener("beforeprint", open, { signal });
+  window.addEventListener("afterprint", close, { signal });
 }

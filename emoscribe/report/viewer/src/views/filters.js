@@ -19,7 +19,14 @@ export function filtersView(context) {
     ),
     distributionView(context),
     mixedSwitch(context),
-    h("div", { class: "narrowing" }, searchField(context), leastConfidence(context), reviewSwitch(context)),
+    h(
+      "div",
+      { class: "narrowing" },
+      searchField(context),
+      leastConfidence(context),
+      reviewSwitch(context),
+      context.host.hasDecisions && decidedSwitch(context),
+    ),
   );
 }
 
@@ -69,6 +76,18 @@ function reviewSwitch({ model, store, actions }) {
     input,
     ` Only what needs review (${model.reviews.length.toLocaleString("en")})`,
   );
+}
+
+/** @param {Context} context */
+function decidedSwitch({ store, actions }) {
+  const input = h("input", { type: "checkbox" });
+  input.addEventListener("change", () => actions.setFilter({ decidedOnly: input.checked }));
+  const text = h("span", {});
+  store.watch(["filter", "decisions"], ({ filter, decisions }) => {
+    input.checked = filter.decidedOnly;
+    text.textContent = `Only what people decided (${decisions.size.toLocaleString("en")})`;
+  });
+  return h("label", { class: "check" }, input, text);
 }
 
 /** @param {Context} context */

@@ -6,7 +6,8 @@ import { clock, counted, fileSize, languageName, moment, percent, plainName } fr
 /** @import { Model } from "../model.js" */
 
 /** What this is about, and the result in four figures. @param {Context} context @param {() => void} showHelp */
-export function headerView({ model, actions }, showHelp) {
+export function headerView(context, showHelp) {
+  const { model, actions, host } = context;
   const { analysis } = model;
   return h(
     "header",
@@ -14,12 +15,14 @@ export function headerView({ model, actions }, showHelp) {
     h(
       "div",
       { class: "headline" },
-      h("p", { class: "brand" }, "EmoScribe report"),
+      h("p", { class: "brand" }, host.brand),
+      ...host.tools(context),
       h("button", { class: "quiet", type: "button", on: { click: showHelp } }, "Keyboard ", h("kbd", {}, "?")),
     ),
     h("h1", {}, h("bdi", {}, plainName(analysis.source.name))),
     h("p", { class: "facts" }, ...factsOf(model).map((fact) => h("span", {}, fact))),
     h("p", { class: "statement" }, analysis.statement),
+    Boolean(analysis.settings.selection) && notice(`This is a selection: ${analysis.settings.selection}`),
     analysis.source.truncated && notice("The file ended before its announced end. What was there has been analysed."),
     analysis.problems.length > 0 &&
       notice(

@@ -1,20 +1,23 @@
 import { scaleLinear } from "d3-scale";
+import { pointer } from "d3-selection";
 import { area, curveMonotoneX, line } from "d3-shape";
 import { s } from "../dom.js";
 import { EMOTIONS, emotionIcon, emotionName } from "../emotions.js";
 import { clock, counted } from "../format.js";
-import { smoothedIntensity } from "../intensity.js";
+import { smoothedIntensity, speechDensity } from "../intensity.js";
 
 /** @import { Context, State } from "../viewer.js" */
 /** @import { Model, Sentence } from "../model.js" */
 
 /**
  * @typedef {{ width: number, height: number, left: number, plotWidth: number, laneHeight: number, gap: number,
- *   lanesHeight: number, isNarrow: boolean }} Layout
+ *   lanesHeight: number, rowsHeight: number, isNarrow: boolean }} Layout
  * @typedef {ReturnType<typeof scaleLinear<number>>} TimeScale
  */
 
 const TALL_WINDOW = 960; // pixels: the bands stay in sight above the transcript, so they must leave it room
+const SPEECH_HEIGHT = 12;
+const SPEECH_GAP = 4; // it is no emotion
 const FLAGS_HEIGHT = 14;
 const AXIS_HEIGHT = 22;
 const MIN_BAR_WIDTH = 1.2;
@@ -30,8 +33,9 @@ export function layoutFor(width) {
   const laneHeight = isSticky && window.innerHeight < TALL_WINDOW ? 17 : 24;
   const gap = 3;
   const lanesHeight = EMOTIONS.length * (laneHeight + gap);
-  const height = lanesHeight + FLAGS_HEIGHT + AXIS_HEIGHT;
-  return { width, height, left, plotWidth: width - left - 8, laneHeight, gap, lanesHeight, isNarrow };
+  const rowsHeight = lanesHeight + SPEECH_GAP + SPEECH_HEIGHT + gap + FLAGS_HEIGHT;
+  const height = rowsHeight + AXIS_HEIGHT;
+  return { width, height, left, plotWidth: width - left - 8, laneHeight, gap, lanesHeight, rowsHeight, isNarrow };
 }
 
 /**
@@ -44,10 +48,12 @@ export function layoutFor(width) {
 export function lanesView({ model, store }, layout, signal) {
   const time = scaleLinear().range([layout.left, layout.left + layout.plotWidth]);
   const lanes = EMOTIONS.map((emotion, at) => laneOf(model, emotion, at, layout));
+  const speech = speechRow(model, layout);
   const flags = s("path", { class: "flags" });
   const axis = s("g", { class: "axis" });
-  const chosen = s("rect", { class: "chosen", y: 0, height: layout.lanesHeight + FLAGS_HEIGHT });
-  const playhead = s("line", { class: "playhead", y1: 0, y2: layout.lanesHeight + FLAGS_HEIGHT });
+  const chosen = s("rect", { class: "chosen", y: 0, height: layout.rowsHeight });
+  const between = s("rect", { class: "between", y: 0, height: layout.rowsHeight });
+  const playhead = s("line", { class: "playhead", y1: 0, y2: layout.rowsHeight });
   const svg = s(
     "svg",
     { viewBox: `0 0 ${layout.width} ${layout.height}`, role: "img", "aria-label": description(model) },
@@ -61,8 +67,9 @@ export function lanesView({ model, store }, layout, signal) {
       ),
     ),
     ...lanes.map((lane) => lane.element),
+    speech.element,
     model.reviews.length > 0 && flagsLabel(layout),
-    s("g", { "clip-path": "url(#plot)" }, flags, chosen),
+    s("g", { "clip-path": "url(#plot)" }, flags, between, chosen),
     axis,
     s("g", { "clip-path": "url(#plot)" }, playhead),
   );
@@ -73,9 +80,19 @@ export function lanesView({ model, store }, layout, signal) {
       time.domain(state.range);
       const seen = model.sentences.filter((one) => one.endMs >= state.range[0] && one.startMs <= state.range[1]);
       for (const lane of lanes) lane.draw(state, time, seen);
+      speech.draw(state.range, time);
       const flagged = seen.filter((one) => one.segment.needs_review);
       flags.setAttribute("d", flagged.map((one) => flagPath(time(one.startMs), layout)).join(""));
       axis.replaceChildren(...ticksOf(state.range, time, layout));
+    },
+    signal,
+  );
+  store.watch(
+    ["range", "filter"],
+    ({ filter }) => {
+      between.toggleAttribute("hidden", !filter.between);
+      const [from, to] = (filter.between ?? [0, 0]).map(time);
+      setAttributes(between, { x: from, width: to - from });
     },
     signal,
   );
@@ -125,6 +142,9 @@ function laneOf(model, emotion, at, layout) {
     s("g", { "clip-path": "url(#plot)" }, faded, others, winners, filled, outline),
   );
   const intensity = smoothedIntensity(model.sentences, emotion);
+  const strongest = model.sentences[model.moments.find((place) => model.sentences[place].label === emotion) ?? -1];
+  const mark = strongest && s("path", { class: "strongest" });
+  if (mark) element.append(s("g", { "clip-path": "url(#plot)" }, mark));
 
   /** @param {State} state @param {TimeScale} time @param {Sentence[]} seen */
   function draw(state, time, seen) {
@@ -149,11 +169,38 @@ function laneOf(model, emotion, at, layout) {
       "d",
       bars((one) => !passes.has(one.at)),
     );
+    mark?.setAttribute("d", diamond(time((strongest.startMs + strongest.endMs) / 2), top + 4));
     const points = isRaw ? [] : samples(state.range, time, layout, intensity);
     const y = (/** @type {[number, number]} */ point) => bottom - point[1] * layout.laneHeight;
     const x = (/** @type {[number, number]} */ point) => point[0];
     filled.setAttribute("d", area(x, bottom, y).curve(curveMonotoneX)(points) ?? "");
     outline.setAttribute("d", line(x, y).curve(curveMonotoneX)(points) ?? "");
+  }
+  return { element, draw };
+}
+
+/** @param {number} x @param {number} y */
+const diamond = (x, y) => `M${x.toFixed(1)} ${y - 3.5}l3.5 3.5-3.5 3.5-3.5-3.5z`;
+
+/** How much of the time somebody speaks. @param {Model} model @param {Layout} layout */
+function speechRow(model, layout) {
+  const top = layout.lanesHeight + SPEECH_GAP;
+  const bottom = top + SPEECH_HEIGHT;
+  const shape = s("path", { class: "density" });
+  const element = s(
+    "g",
+    {},
+    s("rect", { class: "ground", x: layout.left, y: top, width: layout.plotWidth, height: SPEECH_HEIGHT, rx: 3 }),
+    s("text", { class: "lane-name", x: layout.isNarrow ? 2 : 24, y: top + SPEECH_HEIGHT / 2, dy: "0.35em" }, "Speech"),
+    s("g", { "clip-path": "url(#plot)" }, shape),
+  );
+  const density = speechDensity(model.sentences);
+
+  /** @param {[number, number]} range @param {TimeScale} time */
+  function draw(range, time) {
+    const points = samples(range, time, layout, density);
+    const y = (/** @type {[number, number]} */ point) => bottom - point[1] * SPEECH_HEIGHT;
+    shape.setAttribute("d", area((/** @type {[number, number]} */ point) => point[0], bottom, y)(points) ?? "");
   }
   return { element, draw };
 }
@@ -190,7 +237,7 @@ function barPath(one, emotion, time, bottom, laneHeight) {
 
 /** @param {number} x @param {Layout} layout */
 function flagPath(x, layout) {
-  const top = layout.lanesHeight + 2;
+  const top = layout.rowsHeight - FLAGS_HEIGHT + 2;
   return `M${x.toFixed(1)} ${top}h7l-2 2.5 2 2.5h-5.5v5h-1.5z`;
 }
 
@@ -198,7 +245,7 @@ function flagPath(x, layout) {
 function flagsLabel(layout) {
   return s(
     "text",
-    { class: "lane-name", x: layout.isNarrow ? 2 : 24, y: layout.lanesHeight + FLAGS_HEIGHT / 2, dy: "0.35em" },
+    { class: "lane-name", x: layout.isNarrow ? 2 : 24, y: layout.rowsHeight - FLAGS_HEIGHT / 2, dy: "0.35em" },
     "To review",
   );
 }
@@ -212,11 +259,21 @@ function ticksOf([from, to], time, layout) {
     const x = time(timeMs);
     const isLast = x > layout.left + layout.plotWidth - 24;
     ticks.push(
-      s("line", { x1: x, x2: x, y1: 0, y2: layout.lanesHeight + FLAGS_HEIGHT + 4 }),
+      s("line", { x1: x, x2: x, y1: 0, y2: layout.rowsHeight + 4 }),
       s("text", { x, y: layout.height - 5, "text-anchor": isLast ? "end" : "middle" }, clock(timeMs)),
     );
   }
   return ticks;
+}
+
+/**
+ * @param {MouseEvent} event over the plot
+ * @param {Layout} layout
+ * @param {[number, number]} range what the plot shows
+ * @returns {number} the time there, in milliseconds
+ */
+export function timeUnder(event, layout, [from, to]) {
+  return Math.round(from + ((pointer(event)[0] - layout.left) / layout.plotWidth) * (to - from));
 }
 
 /** @param {Element} element @param {Record<string, string | number>} values */

@@ -21,7 +21,7 @@ export function markText(rows, { model, store }) {
 
   for (const { at, segment } of model.sentences) {
     if (!segment.review_reasons.includes("uncertain_transcript")) continue;
-    wordOffsets(segment).forEach((offsets, word) => {
+    wordOffsets(segment.text, segment.words).forEach((offsets, word) => {
       if (segment.words[word].probability < UNSURE_BELOW) mark(unsure, sourceText(rows[at]), offsets);
     });
   }
@@ -41,7 +41,8 @@ export function markText(rows, { model, store }) {
     if (current === `${playing} ${word}`) return;
     current = `${playing} ${word}`;
     spoken.clear();
-    if (word >= 0) mark(spoken, sourceText(rows[playing]), wordOffsets(model.sentences[playing].segment)[word]);
+    if (word >= 0)
+      mark(spoken, sourceText(rows[playing]), wordOffsets(model.sentences[playing].segment.text, words)[word]);
   });
 }
 
@@ -49,7 +50,7 @@ export function markText(rows, { model, store }) {
 const sourceText = (row) => /** @type {Element} */ (row.querySelector(".source .text"));
 
 /** @param {Highlight} highlight @param {Element} element @param {[number, number] | null} offsets */
-function mark(highlight, element, offsets) {
+export function mark(highlight, element, offsets) {
   const text = element.firstChild;
   if (!text || !offsets) return;
   const range = new StaticRange({

@@ -5,13 +5,12 @@ import { sentenceAt } from "../model.js";
 /** @import { Context, Player } from "../viewer.js" */
 
 /**
- * The recording, if it lies beside the page or the reader picks it, and its controls for the rest of the viewer.
+ * The recording, if it can be had or the reader picks it, and its controls for the rest of the viewer.
  * @param {Context} context
- * @param {string | null} url
  * @returns {[HTMLElement, Player]}
  */
-export function playerView(context, url) {
-  const { model, store } = context;
+export function playerView(context) {
+  const { model, store, host, signal } = context;
   const video = h("video", { controls: true, preload: "metadata", playsinline: true, "aria-label": "Recording" });
   const message = h("p", { class: "hint", role: "status" });
   const card = h(
@@ -21,44 +20,73 @@ export function playerView(context, url) {
     message,
     h("div", { class: "player-foot" }, filePicker(video, message, context), followSwitch(video, context)),
   );
+  let hasPlayed = false; // an address that has worked may have run out
+
+  async function load() {
+    const url = await host.mediaUrl(model.analysis).catch(() => null);
+    if (signal.aborted) return;
+    if (url === null) store.set({ media: "missing" });
+    else video.src = url;
+  }
 
   video.addEventListener("loadedmetadata", () => {
     card.classList.toggle("audio-only", video.videoWidth === 0);
     video.currentTime = store.get().timeMs / 1000; // the reader may have moved while there was no recording
+    hasPlayed = true;
     store.set({ media: "ready" });
   });
-  video.addEventListener("error", () => store.set({ media: "missing" }));
+  video.addEventListener("error", () => {
+    if (hasPlayed) void load();
+    else if (video.hasAttribute("src")) store.set({ media: "missing" });
+    hasPlayed = false;
+  });
   store.watch(["media"], ({ media }) => {
     card.dataset.media = media;
     video.hidden = media === "missing";
-    if (media === "missing") message.replaceChildren(...absence(model.analysis.source.name));
+    if (media === "missing") message.replaceChildren(...host.absence(model.analysis));
   });
   followTime(video, context);
-
-  if (url === null) store.set({ media: "missing" });
-  else video.src = url;
+  signal.addEventListener("abort", () => {
+    video.removeAttribute("src"); // or it would go on playing, out of sight
+    video.load();
+  });
+  void load();
   return [card, controlsOf(video, context)];
-}
-
-/** @param {string} name @returns {(Node | string)[]} */
-function absence(name) {
-  const file = plainName(name.split(/[/\\]/).at(-1) ?? name);
-  return [
-    "To watch and listen, put ",
-    h("bdi", { class: "file" }, file),
-    " beside this report or choose it. (Not found, or not playable in this browser.)",
-  ];
 }
 
 /** @param {HTMLVideoElement} video @param {Context} context @returns {Player} */
 function controlsOf(video, { store }) {
   const isReady = () => store.get().media === "ready";
+  let stopAtMs = Infinity;
+  const watchEnd = () => {
+    if (video.currentTime * 1000 >= stopAtMs) video.pause();
+    else if (!video.paused) requestAnimationFrame(watchEnd);
+  };
+  for (const event of ["pause", "seeking"]) {
+    video.addEventListener(event, () => {
+      stopAtMs = Infinity; // whoever stops it or goes elsewhere has heard enough
+    });
+  }
+  /** @param {number} timeMs */
+  function begin(timeMs) {
+    stopAtMs = timeMs;
+    void video
+      .play()
+      .then(watchEnd)
+      .catch(() => {});
+  }
+
   return {
     seek(timeMs) {
       if (store.get().media !== "missing") video.currentTime = timeMs / 1000;
     },
     play() {
       if (isReady()) void video.play().catch(() => {}); // refused or interrupted: the controls show that it is paused
+    },
+    playUntil(timeMs) {
+      if (!isReady()) return;
+      if (video.seeking) video.addEventListener("seeked", () => begin(timeMs), { once: true });
+      else begin(timeMs);
     },
     toggle() {
       if (!isReady()) return;
@@ -116,12 +144,12 @@ function filePicker(video, message, { model, store }) {
  * @param {HTMLVideoElement} video
  * @param {Context} context
  */
-function followSwitch(video, { store }) {
+function followSwitch(video, { store, signal }) {
   const input = h("input", { type: "checkbox", on: { change: () => store.set({ following: input.checked }) } });
   const stop = () => {
     if (!video.paused) store.set({ following: false });
   };
-  for (const event of ["wheel", "touchmove"]) window.addEventListener(event, stop, { passive: true });
+  for (const event of ["wheel", "touchmove"]) window.addEventListener(event, stop, { passive: true, signal });
   store.watch(["following"], ({ following }) => {
     input.checked = following;
   });

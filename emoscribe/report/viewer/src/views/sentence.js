@@ -1,9 +1,11 @@
 import { h } from "../dom.js";
 import { EMOTIONS, emotionIcon, emotionName, NONE, reasonText } from "../emotions.js";
-import { clock, languageName, languageTag, percent, preciseClock } from "../format.js";
+import { clock, languageName, languageTag, moment, percent, preciseClock } from "../format.js";
+import { explanationView } from "./explanation.js";
 
 /** @import { Context } from "../viewer.js" */
-/** @import { Model, Sentence } from "../model.js" */
+/** @import { Decision } from "../analysis.js" */
+/** @import { Sentence } from "../model.js" */
 
 /** @type {Record<string, string>} */
 const ENGINES = {
@@ -68,8 +70,25 @@ function reviewCell(reasons) {
   );
 }
 
-/** What a selected sentence shows beyond its row. @param {Sentence} one @param {Model} model */
-export function scoresView(one, model) {
+/**
+ * What a person decided, under what the model said.
+ * @param {Sentence} one
+ * @param {Decision} decision
+ */
+export function decisionView(one, { label, mixed, by, at }) {
+  const agrees = label === one.label;
+  return h(
+    "p",
+    { class: "decision", "data-emotion": label },
+    h("span", { class: "verdict" }, agrees ? "✓ Accepted " : "✎ Corrected "),
+    !agrees && h("span", { class: "given" }, emotionIcon(label), h("strong", {}, emotionName(label)), " "),
+    mixed.length > 0 && h("span", { class: "with" }, `with ${mixed.join(", ")} `),
+    h("span", { class: "by", title: moment(at) }, "by ", h("bdi", {}, by)),
+  );
+}
+
+/** What a selected sentence shows beyond its row. @param {Sentence} one @param {Context} context */
+export function scoresView(one, { model, host }) {
   const { segment } = one;
   const facts = [
     `Sentence ${one.at + 1} of ${model.sentences.length}`,
@@ -86,6 +105,7 @@ export function scoresView(one, model) {
     segment.emotion && one.label !== NONE
       ? scoreList(segment.emotion.scores)
       : h("p", {}, "No emotion is given, because the text looks invented or could not be classified."),
+    explanationView(one, host.explain),
     h(
       "p",
       { class: "hint" },

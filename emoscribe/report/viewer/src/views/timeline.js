@@ -4,9 +4,11 @@ import { h, s } from "../dom.js";
 import { emotionName, NONE } from "../emotions.js";
 import { clock, percent } from "../format.js";
 import { nearestSentence, sentenceAt } from "../model.js";
-import { lanesView, layoutFor } from "./lanes.js";
+import { lanesView, layoutFor, timeUnder } from "./lanes.js";
 import { overviewView } from "./overview.js";
+import { pictureMenu } from "./picture.js";
 import { reviewButton } from "./review.js";
+import { letSelect, stretchBar } from "./stretch.js";
 
 /** @import { Context } from "../viewer.js" */
 /** @import { Layout } from "./lanes.js" */
@@ -36,6 +38,7 @@ export function timelineView(context) {
     chart.replaceChildren(lanes, tip);
     letZoom(surface, layout, context, drawing.signal);
     letPoint(surface, tip, layout, context);
+    letSelect(surface, layout, context);
     overview.draw(layout);
   }
 
@@ -48,6 +51,7 @@ export function timelineView(context) {
       h("h2", { id: "timeline-title" }, "Emotions over time"),
       modeSwitch(context),
       zoomButtons(context),
+      pictureMenu(() => chart.querySelector("svg"), context),
       context.model.reviews.length > 0 && reviewButton(context),
     ),
     h(
@@ -58,12 +62,13 @@ export function timelineView(context) {
     ),
     chart,
     overview.element,
+    stretchBar(context),
   );
   keepRoom(card);
   return card;
 }
 
-const legend = "Click to go there; drag across the strip below to zoom.";
+const legend = "Click to go there, drag to choose a stretch; drag across the strip below to zoom.";
 
 /**
  * The card stays in sight while the transcript scrolls under it; rows must not hide there.
@@ -125,7 +130,10 @@ function letZoom(surface, layout, { model, store }, signal) {
     [layout.left + layout.plotWidth, layout.height],
   ]);
   const behaviour = zoom()
-    .filter((event) => (event.type === "wheel" ? event.ctrlKey || event.metaKey : !event.button))
+    .filter((event) => {
+      if (event.type === "wheel") return event.ctrlKey || event.metaKey;
+      return event.type.startsWith("touch") || (event.shiftKey && !event.button); // a mouse alone chooses a stretch
+    })
     .extent(extent)
     .translateExtent(extent)
     .scaleExtent([1, Math.max(durationMs / 2000, 1)])
@@ -158,13 +166,10 @@ function letZoom(surface, layout, { model, store }, signal) {
  * @param {Context} context
  */
 function letPoint(surface, tip, layout, { model, store, actions }) {
-  const timeAt = (/** @type {MouseEvent} */ event) => {
-    const [from, to] = store.get().range;
-    return Math.round(from + ((pointer(event)[0] - layout.left) / layout.plotWidth) * (to - from));
-  };
-  surface.addEventListener("click", (event) =>
-    actions.selectNear(Math.min(Math.max(timeAt(event), 0), model.durationMs)),
-  );
+  const timeAt = (/** @type {MouseEvent} */ event) => timeUnder(event, layout, store.get().range);
+  surface.addEventListener("click", (event) => {
+    if (!event.defaultPrevented) actions.selectNear(Math.min(Math.max(timeAt(event), 0), model.durationMs));
+  });
   surface.addEventListener("pointerleave", () => {
     tip.hidden = true;
   });

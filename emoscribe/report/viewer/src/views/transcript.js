@@ -1,11 +1,10 @@
 import { h } from "../dom.js";
 import { NO_FILTER, isFiltering } from "../filter.js";
 import { counted, languageName } from "../format.js";
-import { highlightsView } from "./highlights.js";
 import { markText } from "./marks.js";
-import { scoresView, sentenceView } from "./sentence.js";
+import { decisionView, scoresView, sentenceView } from "./sentence.js";
 
-/** @import { Context } from "../viewer.js" */
+/** @import { Context, State } from "../viewer.js" */
 
 // The browser lays out and paints only the chunks that are near the window. One row each would cost more than it
 // saves: 2,000 of them take 26 ms of every frame while scrolling, 100 chunks hardly anything.
@@ -28,19 +27,14 @@ export function transcriptView(context) {
   showPassing(list, rows, nothing, context);
   showSelected(rows, context);
   showPlaying(rows, context);
+  showDecisions(rows, context);
   markText(rows, context);
 
   const original = model.languages.length === 1 ? languageName(model.languages[0]) : "several languages";
   return h(
     "section",
     { id: "transcript", class: "card transcript", "aria-labelledby": "transcript-title", tabindex: -1 },
-    h(
-      "div",
-      { class: "card-head" },
-      h("h2", { id: "transcript-title" }, "Transcript"),
-      ...outcomeOf(context),
-      highlightsView(rows, context),
-    ),
+    h("div", { class: "card-head" }, h("h2", { id: "transcript-title" }, "Transcript"), ...outcomeOf(context)),
     h(
       "div",
       { class: "column-names", "aria-hidden": "true" },
@@ -134,7 +128,8 @@ function showPassing(list, rows, nothing, { store }) {
  * @param {HTMLElement[]} rows
  * @param {Context} context
  */
-function showSelected(rows, { model, store }) {
+function showSelected(rows, context) {
+  const { model, store } = context;
   /** @type {HTMLElement | null} */
   let last = null;
   store.watch(["selected"], ({ selected }) => {
@@ -143,10 +138,27 @@ function showSelected(rows, { model, store }) {
     if (selected === null) return;
     last = rows[selected];
     last.setAttribute("aria-current", "true");
-    last.append(scoresView(model.sentences[selected], model));
+    last.append(scoresView(model.sentences[selected], context));
     if (!last.isConnected) return;
     last.focus({ preventScroll: true });
     reveal(last);
+  });
+}
+
+/** @param {HTMLElement[]} rows @param {Context} context */
+function showDecisions(rows, { model, store }) {
+  /** @type {State["decisions"]} */
+  let shown = new Map();
+  store.watch(["decisions"], ({ decisions }) => {
+    for (const at of new Set([...shown.keys(), ...decisions.keys()])) {
+      const decision = decisions.get(at);
+      if (!rows[at] || decision === shown.get(at)) continue;
+      const cell = /** @type {HTMLElement} */ (rows[at].querySelector(".emotion"));
+      cell.querySelector(".decision")?.remove();
+      rows[at].classList.toggle("decided", Boolean(decision));
+      if (decision) cell.append(decisionView(model.sentences[at], decision));
+    }
+    shown = decisions;
   });
 }
 

@@ -1,0 +1,13 @@
+import { languageName } from "../../../report/viewer/src/format.js";
+
+// What the speech recogniser knows, as ISO 639-1 where there is a code.
+const CODES =
+  "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id is " +
+  "it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si sk " +
+  "sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo zh";
+
+/** @returns {[string, string][]} codes and English names, by name */
+export function spokenLanguages() {
+  const named = /** @type {[string, string][]} */ (CODES.split(" ").map((code) => [code, languageName(code)]));
+  return named.sort((a, b) => a[1].localeCompare(b[1], "en"));
+}
