@@ -3,9 +3,9 @@
 Labels, thresholds, activation and length come from the model file's metadata; a file whose labels are not
 `labels.LABELS`, in that order, is refused. `context_sentences` there says with how many sentences before its own the
 model was trained; without it, or with 0, context is ignored. What the logits mean is said in `scoring.py`.
-The result for a text never depends on the texts it came with: a model that
-quantises its activations over the whole batch (the bundled int8 one does) gets every text alone. Its logits otherwise
-move by up to 1.5 with the neighbours, and its macro-F1 on GoEmotions test is 0.638 alone, 0.634 in batches of 32.
+On a CPU every text is run alone, so that its result does not depend on the texts it came with; batches would gain a
+third. Explanations, which ask for many variants of one text, run in batches; but not with a model that quantises its
+activations over the whole batch: the logits of such a one moved by up to 1.5 with the neighbours.
 """
 
 import logging
@@ -14,6 +14,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -49,7 +50,7 @@ class ClassifierOptions:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0  # CPU threads; 0: all cores
-    batch_size: int = 32  # texts in one run of a model that does not depend on the batch
+    batch_size: int = 32  # texts in one run on a GPU, variants of a text in one run of an explanation
 
 
 class EmotionClassifier:
@@ -64,7 +65,7 @@ class EmotionClassifier:
         self._encoder = self._open_encoder(model_dir)
         self._workers = 1 if self.device == "cuda" else options.threads or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="emotion")
-        self.runs_texts_alone = self._depends_on_batch()
+        self._depends_on_batch = self._try_out_batches()
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -75,7 +76,8 @@ class EmotionClassifier:
         """One outcome for each request, in order; a text that cannot be judged is answered with its error."""
         encoded = [self._encoder.encode(request) for request in requests]
         good = [one for one in encoded if isinstance(one, Encoded)]
-        scores = iter(self._score(good))
+        # on a CPU alone: the same to the last bit whatever stands beside a text, and hardly slower
+        scores = iter(self._score(good, self._batch_size if self.device == "cuda" else 1))
         return [next(scores) if isinstance(one, Encoded) else one for one in encoded]
 
     def explain(
@@ -83,7 +85,8 @@ class EmotionClassifier:
     ) -> list[Explanation | EmoScribeError]:
         """What each word does for the label; one outcome for each request, in order. `method`: of explain.METHODS."""
         encoded = [self._encoder.encode(request) for request in requests]
-        return [explain(one, self._score, method) if isinstance(one, Encoded) else one for one in encoded]
+        together = partial(self._score, size=self._batch_size)
+        return [explain(one, together, method) if isinstance(one, Encoded) else one for one in encoded]
 
     def logits(self, requests: Sequence[EmotionRequest]) -> Floats:
         """The bare logits, (n, 7), for evaluation and calibration. Raises the error of the first bad request."""
@@ -96,7 +99,7 @@ class EmotionClassifier:
                     raise error
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         logits = np.zeros((len(encoded), len(LABELS)), np.float32)
-        size = 1 if self.runs_texts_alone else self._batch_size
+        size = 1 if self._depends_on_batch else self._batch_size
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
             logits[numbers] = self._logits([encoded[number] for number in numbers])
@@ -114,10 +117,10 @@ class EmotionClassifier:
         except ValueError as error:
             raise unusable(model_dir.name, str(error)) from None
 
-    def _score(self, encoded: Sequence[Encoded]) -> list[EmotionScores | EmoScribeError]:
-        """One outcome for each, in order; texts of like length are run together, spread over the threads."""
+    def _score(self, encoded: Sequence[Encoded], size: int) -> list[EmotionScores | EmoScribeError]:
+        """One outcome for each, in order; up to `size` texts of like length are run together, on all threads."""
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
-        size = 1 if self.runs_texts_alone else min(self._batch_size, math.ceil(len(order) / self._workers)) or 1
+        size = 1 if self._depends_on_batch else min(size, math.ceil(len(order) / self._workers)) or 1
         jobs = [[encoded[number] for number in order[start : start + size]] for start in range(0, len(order), size)]
         is_single = len(jobs) < 2 or self._workers == 1
         results = map(self._run, jobs) if is_single else self._pool.map(self._run, jobs)
@@ -145,7 +148,7 @@ class EmotionClassifier:
         logits: Floats = self._session.run(["logits"], feeds)[0]
         return logits
 
-    def _depends_on_batch(self) -> bool:
+    def _try_out_batches(self) -> bool:
         """Whether a text's logits change with its neighbours: tried out, as an ONNX file does not say."""
         encoded = [one for text in _PROBES if isinstance(one := self._encoder.encode(EmotionRequest(text)), Encoded)]
         try:

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from emoscribe.corrections import Correction
+from emoscribe.enrichment import requests_of
 from emoscribe.jobs import Decision
 from emoscribe.labels import LABELS, Label
 from emoscribe.types import Analysis, ModelInfo, ReviewReason, Segment
@@ -186,11 +187,13 @@ def _queue_item(segment: Segment, counts: Counter[Label], review: SentenceReview
 def as_corrections(analysis_id: str, analysis: Analysis, reviews: Mapping[int, SentenceReview]) -> list[Correction]:
     """What stands now, as records that can leave the service. What was taken back is not among them."""
     model = _emotion_model(analysis.models)
+    requests = requests_of(analysis.segments)
     corrections = []
     for review in reviews.values():
         if review.label is None or review.reviewer is None or review.decided_at is None:
             continue
-        segment = analysis.segments[review.segment_index]
+        segment, request = analysis.segments[review.segment_index], requests[review.segment_index]
+        was_used = segment.emotion is not None and segment.emotion.context_used
         corrections.append(
             Correction(
                 **{name: getattr(segment, name) for name in ("start_ms", "end_ms", "language", "text", "text_en")},
@@ -199,6 +202,7 @@ def as_corrections(analysis_id: str, analysis: Analysis, reviews: Mapping[int, S
                 },
                 analysis_id=analysis_id,
                 source=analysis.source.name,
+                context_en=request.context if request and was_used else "",
                 model=model,
                 model_label=review.model_label,
                 model_confidence=review.model_confidence,

@@ -79,12 +79,13 @@ def scores_of(logits: Floats, card: ModelCard, *, context_used: bool = False) ->
     winner = int(chances.argmax())
     above = [k for k in np.argsort(-probabilities, kind="stable") if probabilities[k] >= card.thresholds[k]]
     confidence = float(chances[winner] if card.choice else probabilities[winner] / max(1.0, probabilities.sum()))
+    asked = card.review_below[winner]
     return EmotionScores(
         scores={label: float(p) for label, p in zip(LABELS, probabilities, strict=True)},
         label=LABELS[winner],
         mixed=tuple(LABELS[k] for k in above),
         confidence=confidence,
-        is_doubtful=confidence < card.review_below[winner],
+        is_doubtful=bool(confidence < asked or asked >= 1),  # 1: no answer with this label is trusted
         context_used=context_used,
     )
 

@@ -49,8 +49,11 @@ class Settings(BaseSettings):
     review_transcript_confidence: float = Field(
         0.6, ge=0, le=1, description="Below this mean word probability a sentence is flagged uncertain_transcript."
     )
-    review_emotion_confidence: float = Field(
-        0.5, ge=0, le=1, description="Below this confidence a sentence is flagged low_confidence."
+    review_emotion_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Below this confidence a sentence is flagged low_confidence; unset: the model's own for a label.",
     )
 
     # limits on untrusted media

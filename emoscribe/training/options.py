@@ -30,6 +30,7 @@ class TrainOptions:
     """How to learn."""
 
     seed: int = 20_261_123
+    starts_from: str = ""  # weights.safetensors of an earlier run of the same corpora; "": the base encoder
     epochs: int = 2
     batch_rows: int = 64
     learning_rate: float = 1.5e-4

@@ -56,6 +56,8 @@ class Trainer:
         self.tokenizer.enable_truncation(options.max_tokens)
         torch.manual_seed(options.seed)
         network = EmotionNetwork(load_encoder(encoder), separator_of(self.tokenizer), self.corpora, options.dropout)
+        if options.starts_from:
+            network.load_state_dict(load_file(options.starts_from))
         self.network = network.to(self.device)
         self.positive_weight = _positive_weight(rows, options.class_weight_power).to(self.device)
         self.batches_an_epoch = math.ceil(len(rows) / options.batch_rows)

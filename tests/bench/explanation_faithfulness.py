@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
     classifier = EmotionClassifier(chosen.model, INFO, ClassifierOptions(device="cpu", threads=chosen.threads))
-    figures: dict[str, object] = {"batches": not classifier.runs_texts_alone}
+    figures: dict[str, object] = {}
     for name, texts in (("GoEmotions dev", _goemotions()), ("XED", _xed())):
         figures[name] = _faithfulness(classifier, texts, chosen.rows)
     figures["times one classification, by words"] = _cost(classifier)

@@ -41,7 +41,6 @@ def test_the_model_answers(trained: Path) -> None:
         [scores] = model.classify([EmotionRequest("I love this so much, thank you!", "Here it is.")])
         assert isinstance(scores, EmotionScores)
         assert scores.context_used
-        assert not model.runs_texts_alone
 
 
 def test_what_is_done_is_not_done_again_and_one_step_can_be(trained: Path, shared_data: Path) -> None:

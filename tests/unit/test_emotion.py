@@ -69,8 +69,9 @@ def test_plain_cases(classifier: EmotionClassifier, text: str, label: str) -> No
     assert scores.mixed[0] == label
 
 
-def test_the_bundled_model_depends_on_its_batch_and_so_runs_texts_alone(classifier: EmotionClassifier) -> None:
-    assert classifier.runs_texts_alone
+def test_the_bundled_model_does_not_depend_on_its_batch(classifier: EmotionClassifier) -> None:
+    alone = np.concatenate([classifier.logits(asked([text])) for text in TEXTS])
+    assert np.abs(classifier.logits(asked(TEXTS)) - alone).max() < 1e-4
     assert classifier.card.max_tokens == 128
 
 
@@ -120,15 +121,16 @@ def test_what_every_result_keeps(classifier: EmotionClassifier, text: str) -> No
         return
     assert tuple(outcome.scores) == LABELS
     assert all(0 <= score <= 1 for score in outcome.scores.values())
-    assert 0 < outcome.confidence <= outcome.scores[outcome.label]
+    assert 0 < outcome.confidence <= 1
+    assert outcome.is_doubtful == (outcome.confidence < classifier.card.review_below[LABELS.index(outcome.label)])
     thresholds = dict(zip(LABELS, classifier.card.thresholds, strict=True))
     assert set(outcome.mixed) == {label for label in LABELS if outcome.scores[label] >= thresholds[label]}
-    assert not outcome.mixed or outcome.mixed[0] == outcome.label
+    assert list(outcome.mixed) == sorted(outcome.mixed, key=lambda label: -outcome.scores[label])
 
 
 @pytest.mark.shared_data
 def test_macro_f1_on_goemotions(classifier: EmotionClassifier, shared_data: Path) -> None:
-    """Every fifth row of the test set. All 5,427 rows: 0.638 (tests/bench/emotion_quality.py)."""
+    """Every fifth row of the test set, at thresholds that were fitted for spoken lines. All rows: docs/evaluations."""
     lines = (shared_data / "goemotions_ekman" / "test.tsv").read_text(encoding="utf-8").splitlines()[::5]
     texts, ids, _ = zip(*(line.split("\t") for line in lines), strict=True)
     truth = np.array([[str(k) in row.split(",") for k in range(len(LABELS))] for row in ids])
@@ -136,14 +138,13 @@ def test_macro_f1_on_goemotions(classifier: EmotionClassifier, shared_data: Path
     mixed = [outcome.mixed if isinstance(outcome, EmotionScores) else () for outcome in outcomes]
     predicted = np.array([[label in found for label in LABELS] for found in mixed])
     f1 = 2 * (predicted & truth).sum(axis=0) / (predicted.sum(axis=0) + truth.sum(axis=0))  # (7,)
-    assert f1.mean() == pytest.approx(0.635, abs=0.02)
+    assert f1.mean() > 0.53
 
 
 # --- models that do not depend on the batch, and bad ones -------------------------------------------------
 
 
-def test_a_model_that_does_not_depend_on_the_batch_gets_batches(tiny: EmotionClassifier) -> None:
-    assert not tiny.runs_texts_alone
+def test_texts_come_out_as_they_do_alone(tiny: EmotionClassifier) -> None:
     together = scored(tiny.classify(asked(TEXTS)))
     alone = scored([tiny.classify(asked([text]))[0] for text in TEXTS])
     for one, other in zip(alone, together, strict=True):
@@ -189,7 +190,7 @@ def test_the_label_stands_highest_above_its_own_threshold(tmp_path: Path) -> Non
     metadata = {**GOOD_METADATA, "thresholds": json.dumps(thresholds)}
     (scores,) = scored(EmotionClassifier(save_classifier(tmp_path, table, metadata), INFO).classify(asked(["word"])))
     assert scores.label == "fear"
-    assert scores.mixed == ("fear", "anger")
+    assert scores.mixed == ("anger", "fear")
     assert scores.confidence == pytest.approx(0.4 / 1.45, abs=1e-4)
 
 

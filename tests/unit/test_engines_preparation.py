@@ -54,7 +54,7 @@ def test_the_engine_gets_short_readable_pieces(text: str) -> None:
 @given(st.text(alphabet="ab é.!😂❤️👩‍👧ПЖ你", max_size=60))
 def test_what_the_model_cannot_read_stays_in_its_place(text: str) -> None:
     kept = re.findall(r"[😂❤👩👧ПЖ你]", through(text))
-    assert kept == re.findall(r"[😂❤👩👧ПЖ你]", clean(text))
+    assert kept == re.findall(r"[😂❤👩👧ПЖ你]", re.sub(r"([^\W\d_])\1{2,}", r"\1", clean(text)))  # drawn out: once
 
 
 @given(st.text())
