@@ -58,7 +58,7 @@ _EXAMPLE: Final = {
 
 
 @router.get(
-    "/v1/analyses/{analysis_id}/segments/{index}/explanation",
+    "/v1/analyses/{analysis_id}/segments/{segment_index}/explanation",
     summary="Explain one sentence",
     operation_id="get_explanation",
     responses={
@@ -70,7 +70,7 @@ def get_explanation(
     parts: Parts,
     caller: Reader,
     analysis_id: AnalysisId,
-    index: Annotated[int, Path(ge=0, description="Position of the sentence in the timeline, from 0.")],
+    segment_index: Annotated[int, Path(ge=0, description="Position of the sentence in the timeline, from 0.")],
 ) -> SegmentExplanation:
     """The weights of a sentence's words: the stored ones if the analysis was made with them, else worked out now.
 
@@ -78,9 +78,9 @@ def get_explanation(
     emotion, and where the emotion model is not the one the analysis was made with any more.
     """
     analysis = read_analysis(parts.store.read_result(caller.tenant, analysis_id, ANALYSIS_FILE))
-    if index >= len(analysis.segments):
+    if segment_index >= len(analysis.segments):
         raise JobNotFoundError("There is no such sentence.", fix=f"The analysis has {len(analysis.segments)}, from 0.")
-    segment = analysis.segments[index]
+    segment = analysis.segments[segment_index]
     if segment.emotion is None:
         raise JobConflictError("The sentence has no emotion that could be explained.")
     models = tuple(model for model in analysis.models if model.role == "emotion")
@@ -90,10 +90,10 @@ def get_explanation(
             raise JobConflictError(
                 "The analysis was made with another emotion model.", fix="Analyse the recording again."
             )
-        explanation = _explain(analysis.segments, index, parts)
+        explanation = _explain(analysis.segments, segment_index, parts)
     return SegmentExplanation(
         analysis_id=analysis_id,
-        segment_index=index,
+        segment_index=segment_index,
         text_en=segment.text_en,
         context_used=segment.emotion.context_used,
         explanation=explanation,

@@ -155,7 +155,8 @@ def test_emotions_keeps_lines_in_step(models_dir: Path) -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["text"] for row in rows] == lines
     assert [rows[0]["label"], rows[1]["label"], rows[2]["label"]] == ["fear", None, "disgust"]
-    assert set(rows[0]) == {"text", "text_en", "label", "mixed", "scores", "confidence", "needs_review"}
+    fields = {"text", "text_en", "label", "mixed", "scores", "confidence", "needs_review", "context_used"}
+    assert set(rows[0]) == fields
     assert list(rows[0]["scores"]) == list(LABELS)
     assert rows[1]["needs_review"] is True
 

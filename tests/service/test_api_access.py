@@ -60,6 +60,7 @@ ROUTES = [
     ("DELETE", "/v1/analyses/{id}", "analyses:write"),
     ("GET", "/v1/analyses/summary", "analyses:read"),
     ("GET", "/v1/search", "analyses:read"),
+    ("GET", "/v1/analyses/{id}/segments/0/explanation", "analyses:read"),
     ("GET", "/v1/analyses/{id}/corrections", "analyses:read"),
     ("GET", "/v1/analyses/{id}/corrections.csv", "analyses:read"),
     ("GET", "/v1/corrections.jsonl", "analyses:read"),

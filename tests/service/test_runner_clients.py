@@ -94,6 +94,13 @@ def test_nothing_is_asked_for_nothing(loop: asyncio.AbstractEventLoop) -> None:
     assert runner.calls == 0
 
 
+def test_what_is_english_stays_in_the_process(loop: asyncio.AbstractEventLoop) -> None:
+    runner = Runner()
+    translator = RunnerTranslator(RunnerCalls(runner, "translator", loop, patience_s=1), is_bulk=False)
+    assert translator.translate([TranslationRequest("Hello", "en")]) == [Translation("Hello", "none")]
+    assert runner.calls == 0
+
+
 def test_sound_travels_as_int16(loop: asyncio.AbstractEventLoop) -> None:
     seen: list[Any] = []
 
