@@ -25,8 +25,14 @@ UNFITTED_REVIEW: Final = 0.5  # confidence below which the answers of a model wi
 class Choice:
     """How the one label and its confidence follow from logits: softmax(scale * logits + bias)."""
 
-    scale: float
-    bias: Floats  # (7,)
+    scale: float  # > 0
+    bias: npt.NDArray[np.float64]  # (7,)
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Of each label to be the right one, (..., 7); they add up to 1."""
+        values = self.scale * np.asarray(logits, np.float64) + self.bias
+        powers = np.exp(values - values.max(-1, keepdims=True))
+        return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def scores_of(logits: Floats, card: ModelCard, *, context_used: bool = False) ->
         return StageError("The classifier gave no numbers for this text.")
     values = np.asarray(logits, np.float64)
     probabilities = 1 / (1 + np.exp(-np.clip(values / card.temperature, -60, 60)))  # (7,)
-    chances = _chances(values, card.choice) if card.choice else _standing(probabilities, card.thresholds)
+    chances = card.choice.probabilities(values) if card.choice else _standing(probabilities, card.thresholds)
     winner = int(chances.argmax())
     above = [k for k in np.argsort(-probabilities, kind="stable") if probabilities[k] >= card.thresholds[k]]
     confidence = float(chances[winner] if card.choice else probabilities[winner] / max(1.0, probabilities.sum()))
@@ -98,13 +104,6 @@ def unusable(name: str, cause: str) -> ModelIntegrityError:
     )
 
 
-def _chances(logits: Floats, choice: Choice) -> Floats:
-    """Of each label to be the right one, (7,)."""
-    values = choice.scale * logits + choice.bias
-    powers = np.exp(values - values.max())
-    return np.asarray(powers / powers.sum())
-
-
 def _standing(probabilities: Floats, thresholds: Floats) -> Floats:
     """How far each label stands above or below its own threshold, as a share of the room there, (7,).
 
@@ -124,8 +123,8 @@ def _choice(metadata: Mapping[str, str]) -> Choice | None:
     return Choice(scale, bias)
 
 
-def _row(text: str) -> Floats:
-    row = np.array(json.loads(text), np.float64)
+def _row(text: str) -> npt.NDArray[np.float64]:
+    row: npt.NDArray[np.float64] = np.array(json.loads(text), np.float64)
     if row.shape != (len(LABELS),):
         raise ValueError(f"{len(LABELS)} numbers are needed, not {row.shape}")
     return row

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from emoscribe.errors import InvalidRequestError
 from emoscribe.labels import LABELS
+from emoscribe.scoring import Choice
 
 Numbers = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
@@ -21,18 +22,6 @@ Places = npt.NDArray[np.integer[Any]]
 _EDGE: Final = 0.01  # thresholds stay this far from 0 and 1
 NEVER_KEPT: Final = 1.0
 """The review threshold of a label whose answers are all flagged, however high their confidence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """How the one label and its confidence follow from logits: softmax(scale * logits + bias)."""
-
-    scale: float  # > 0
-    bias: Floats  # (7,), adds up to 0
-
-    def probabilities(self, logits: Numbers) -> Floats:
-        """(n, 7), each row adds up to 1."""
-        return _softmax(self.scale * logits.astype(np.float64) + self.bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +93,7 @@ def fit_choice(logits: Numbers, label: Places, options: ChoiceOptions = ChoiceOp
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         scale, bias = np.exp(parameters[0]), parameters[1:]
-        likely = _softmax(scale * values + bias)
+        likely = Choice(scale, bias).probabilities(values)
         cost = -(weights * np.log(np.maximum(likely[target], 1e-300))).sum() + options.ridge / 2 * (bias**2).sum()
         slope = weights[:, None] * (likely - target)  # (n, 7)
         return float(cost), np.concatenate(([scale * (slope * values).sum()], slope.sum(0) + options.ridge * bias))
@@ -175,8 +164,3 @@ def _checked(logits: Numbers, gold: Flags) -> Floats:
 
 def _sigmoid(values: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(values, -60, 60))), np.float64)
-
-
-def _softmax(values: Floats) -> Floats:
-    powers = np.exp(values - values.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True), np.float64)

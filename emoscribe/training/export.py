@@ -20,7 +20,6 @@ from safetensors.torch import load_file
 
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
 from emoscribe.evaluation.calibrate import (
-    Choice,
     ChoiceOptions,
     ReviewOptions,
     fit_choice,
@@ -33,6 +32,7 @@ from emoscribe.evaluation.examples import Example, gold_of
 from emoscribe.evaluation.translation import translated
 from emoscribe.labels import LABELS
 from emoscribe.local_stages import load_translator
+from emoscribe.scoring import Choice
 from emoscribe.settings import Settings
 from emoscribe.training.network import EmotionNetwork, load_encoder
 from emoscribe.training.onnx_files import export_fp32, quantise, write_metadata

@@ -67,8 +67,8 @@ def prepare(
                 fix="Take it out of the configuration.",
             )
         examples = _chosen(load(name, "train", folder), share, options, held_out)
-        own = _rows(name, _in_english(examples, languages.translator, partial_progress(on_progress, name)))
-        own = _with_variants(own, share, options.seed, languages.round_trip, partial_progress(on_progress, name))
+        own = _rows(name, _in_english(examples, languages.translator, _of_corpus(on_progress, name)))
+        own = _with_variants(own, share, options.seed, languages.round_trip, _of_corpus(on_progress, name))
         rows += own * share.repeat
         counts = Counter(label for row in own for label, flag in zip(LABELS, row.labels, strict=True) if flag)
         records.append(
@@ -83,7 +83,7 @@ def prepare(
     return manifest
 
 
-def partial_progress(on_progress: OnProgress, corpus: str) -> OnProgress:
+def _of_corpus(on_progress: OnProgress, corpus: str) -> OnProgress:
     """The progress of one corpus."""
     return lambda what, done, of: on_progress(f"{corpus}: {what}", done, of)
 
