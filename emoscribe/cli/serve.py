@@ -129,7 +129,12 @@ def _run(settings: Settings, command: Sequence[str]) -> None:
         )
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells the process itself
-        raise typer.Exit(max(process.wait(), 0))
+        raise typer.Exit(_exit_code(process.wait()))
+
+
+def _exit_code(status: int) -> int:
+    """As a shell tells it: a process that signal n ended, 128 + n. Whoever restarts us must see that it did not succeed."""
+    return status if status >= 0 else 128 - status
 
 
 def _environment(settings: Settings, home: str) -> Mapping[str, str]:
