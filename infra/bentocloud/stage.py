@@ -29,6 +29,7 @@ def copy_project(into: Path) -> None:
                 shutil.copy2(path, target)
     bento["include"].append(f"{PULLED}/**")
     (into / "bentofile.yaml").write_text(yaml.safe_dump(bento, sort_keys=False), encoding="utf-8")
+    shutil.copy2(Path(__file__).with_name("deployment.yaml"), into)  # BentoML reads no file outside the folder it is in
 
 
 def pull_models(into: Path, profile: str) -> None:
@@ -44,7 +45,7 @@ def main(folder: Path, profile: str = "embedded") -> None:
     folder.mkdir(parents=True)
     copy_project(folder)
     pull_models(folder / PULLED, profile)
-    print(f"{folder} is ready: bentoml deploy {folder} --config-file infra/bentocloud/deployment.yaml")
+    print(f"{folder} is ready: cd {folder} && bentoml deploy --config-file deployment.yaml")
 
 
 if __name__ == "__main__":
