@@ -133,7 +133,7 @@ def _run(settings: Settings, command: Sequence[str]) -> None:
 
 
 def _exit_code(status: int) -> int:
-    """As a shell tells it: a process that signal n ended, 128 + n. Whoever restarts us must see that it did not succeed."""
+    """As a shell tells it: 128 + n for a process that signal n ended, which nobody must take for success."""
     return status if status >= 0 else 128 - status
 
 

@@ -121,7 +121,12 @@ class ComposeProcesses:
         entrypoint = service.get("entrypoint") or IMAGE_ENTRYPOINT
         words = [*entrypoint, *(arguments or service.get("command") or [])]
         settings = {key: self._here(str(value), name) for key, value in (service.get("environment") or {}).items()}
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "EMOSCRIBE_MODELS_DIR": self._paths["/models"], **settings}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "EMOSCRIBE_MODELS_DIR": self._paths["/models"],
+            **settings,
+        }
         if service["image"].startswith("ministack"):
             return [str(installed(MINISTACK) / "bin" / "python"), "-m", "ministack"], environment | self._stand_in()
         command = [self._here(word, name) for word in words]

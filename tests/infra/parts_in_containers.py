@@ -11,6 +11,7 @@ from tests.infra.image_containers import Container, Image, Network
 PORTS: Final[Mapping[str, int]] = MappingProxyType(
     {"EmoScribe": 3000, "BatchWorker": 3004, "Transcriber": 3001, "Translator": 3002, "Classifier": 3003}
 )
+UID: Final = 10001  # of the image
 RUNNERS: Final = ("Transcriber", "Translator", "Classifier")
 
 

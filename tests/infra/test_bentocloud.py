@@ -1,4 +1,4 @@
-"""infra/bentocloud/: the deployment file in BentoML's own parser, and the bento that would be sent. No cloud is reached."""
+"""infra/bentocloud/: the deployment file in BentoML's own parser, and the bento to be sent. No cloud is reached."""
 
 import os
 import subprocess

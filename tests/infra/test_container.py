@@ -28,7 +28,9 @@ NOT_THERE_ON_GPU = {"onnxruntime"}  # faster-whisper asks for it; onnxruntime-gp
 @cache
 def locked(name: str) -> dict[str, str]:
     """Packages of a lock file and their versions."""
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", (CONTAINER / "locks" / f"{name}.txt").read_text(), re.M)
+    pinned = re.findall(
+        r"^([A-Za-z0-9._-]+)==(\S+) \\$", (CONTAINER / "locks" / f"{name}.txt").read_text(), re.MULTILINE
+    )
     assert len(dict(pinned)) == len(pinned)
     return {canonicalize_name(package): version for package, version in pinned}
 
@@ -76,7 +78,7 @@ def test_the_lock_file_is_whole(device: str) -> None:
 @pytest.mark.parametrize("name", [*DEVICES, "build"])
 def test_every_file_of_a_lock_is_known_by_its_hash(name: str) -> None:
     text = (CONTAINER / "locks" / f"{name}.txt").read_text(encoding="utf-8")
-    entries = re.split(r"^(?=[a-zA-Z0-9])", text, flags=re.M)[1:]
+    entries = re.split(r"^(?=[a-zA-Z0-9])", text, flags=re.MULTILINE)[1:]
     assert len(entries) == len(locked(name)) > 0
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
     assert "://" not in text  # no address of an index
@@ -144,7 +146,9 @@ def test_the_include_list_of_the_bento_travels() -> None:
 
 
 def test_secrets_and_addresses_are_not_in_any_file() -> None:
-    secret = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN|emo_[A-Za-z0-9_-]{20}|hf_[A-Za-z0-9]{20}|(?i:password)\s*[:=]\s*\w")
+    secret = re.compile(
+        r"AKIA[0-9A-Z]{16}|-----BEGIN|emo_[A-Za-z0-9_-]{20}|hf_[A-Za-z0-9]{20}|(?i:password)\s*[:=]\s*\w"
+    )
     for path in [WORKFLOW, *(path for path in (ROOT / "infra").rglob("*") if path.is_file())]:
         found = secret.search(path.read_text(encoding="utf-8", errors="replace"))
         assert not found, f"{path}: {found}"
@@ -156,8 +160,18 @@ def test_build_arguments_hold_no_secret_and_environments_are_harmless() -> None:
 
 
 def test_stripping_takes_what_it_names_and_leaves_the_licences(tmp_path: Path) -> None:
-    kept = ("numpy/core.py", "numpy-2.dist-info/LICENSE", "botocore/data/s3/service.json", "botocore/data/endpoints.json")
-    gone = ("numpy/lib/tests/test_a.py", "numpy/core.pyi", "botocore/data/ec2/service.json", "pyarrow/include/arrow/a.h")
+    kept = (
+        "numpy/core.py",
+        "numpy-2.dist-info/LICENSE",
+        "botocore/data/s3/service.json",
+        "botocore/data/endpoints.json",
+    )
+    gone = (
+        "numpy/lib/tests/test_a.py",
+        "numpy/core.pyi",
+        "botocore/data/ec2/service.json",
+        "pyarrow/include/arrow/a.h",
+    )
     for name in (*kept, *gone):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
