@@ -73,9 +73,7 @@ def _store(url: str) -> dict[str, str]:
     return {**credentials, **places, "EMOSCRIBE_S3_ENDPOINT_URL": url, "EMOSCRIBE_SQS_ENDPOINT_URL": url}
 
 
-def _watch(
-    parts: Mapping[str, ServiceProcess], begin_mb: Mapping[str, float], watch_s: float
-) -> dict[str, float]:
+def _watch(parts: Mapping[str, ServiceProcess], begin_mb: Mapping[str, float], watch_s: float) -> dict[str, float]:
     """The most that each part held."""
     peak = dict(begin_mb)
     end_s = time.monotonic() + watch_s

@@ -1,0 +1,1 @@
+"""What is deployed, and how: images, manifests, scaling, alerts."""
