@@ -28,7 +28,7 @@ def main() -> None:
     stages, options = load_stages(settings), analysis_options(settings)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.flac"
-        _repeat(ROOT.parent / "shared" / "data" / "speech" / "longform" / "pt-adam.ogg", path, hours)
+        repeat(ROOT.parent / "shared" / "data" / "speech" / "longform" / "pt-adam.ogg", path, hours)
         samples = []
         for event in analyse(LocalSource(path), stages, options):
             if isinstance(event, Progress) and event.stage == "emotion":
@@ -41,7 +41,8 @@ def main() -> None:
     save("memory", {"hours": hours, "peak_mb": round(float(resident.max())), "slope_mb_per_hour": round(slope, 1)})
 
 
-def _repeat(source: Path, target: Path, hours: float) -> None:
+def repeat(source: Path, target: Path, hours: float) -> None:
+    """Write `source` as often as it takes to be `hours` long."""
     import soundfile
     from faster_whisper.audio import decode_audio
 

@@ -1,1 +1,1 @@
-"""Tests of what the service runs on: image, compose, Kubernetes, AWS, monitoring."""
+"""What surrounds the program: image, manifests, templates, rules; each checked as those who use it would."""
