@@ -65,8 +65,21 @@ class JobQueue:
 
     def waiting(self) -> int:
         """Messages that nobody has received, roughly; each leads to a job, or is an upload that will be one."""
+        return self._count(self._url)
+
+    def dead_letters(self) -> int | None:
+        """Messages in the dead-letter queue, roughly; None: there is none, or we may not look."""
+        if self._dead_letter_url is None:
+            return None
+        try:
+            return self._count(self._dead_letter_url)
+        except JobStoreError as error:
+            _log.warning("%s", error.message)
+            return None
+
+    def _count(self, queue_url: str) -> int:
         with aws_errors("Counting messages in SQS"):
-            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(WAITING))
+            answer = self._client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(WAITING))
         return sum(int(answer.get("Attributes", {}).get(name, 0)) for name in WAITING)
 
     def hide(self, message: Message, seconds: float) -> None:
