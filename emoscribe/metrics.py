@@ -24,7 +24,7 @@ from emoscribe.pipeline import STAGES, Event, Finished
 from emoscribe.types import Analysis, ReviewReason
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Metric
+    from prometheus_client import CollectorRegistry, Gauge, Metric
 
 MULTIPROC_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 SPEED_BUCKETS: Final = (0.5, 1, 2, 4, 6, 8, 10, 15, 20, 30, 50, 100, 200)  # times real time
@@ -150,6 +150,15 @@ class _Figures:
 def _figures(registry: "CollectorRegistry") -> _Figures:
     """Made once in each registry: a second time it would refuse them."""
     return _Figures(registry)
+
+
+@cache
+def runner_demand() -> "Gauge":
+    """Calls to each runner (label `runner`) of this process: under way, or waiting for it to come up."""
+    from prometheus_client import Gauge
+
+    meaning = "Calls to a runner that are under way or wait for it."
+    return Gauge("emoscribe_runner_demand", meaning, ["runner"], multiprocess_mode="livesum")
 
 
 # --- the page -----------------------------------------------------------------------------------

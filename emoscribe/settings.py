@@ -74,7 +74,10 @@ class Settings(BaseSettings):
     audio_max_duration_s: int = Field(1800, ge=1, description="Longest recording that /v1/audio answers, seconds.")
     audio_at_once: int = Field(8, ge=1, le=256, description="Recordings that /v1/audio works on at once.")
     runner_patience_s: float = Field(
-        120, ge=0, le=3600, description="How long bulk work waits for a runner that does not answer, seconds."
+        900,
+        ge=0,
+        le=3600,
+        description="How long jobs wait for a runner that does not answer, seconds; GPU nodes take minutes.",
     )
     runner_batch_clips: int = Field(
         16, ge=1, le=256, description="Clips of all jobs in one Whisper batch of the service."

@@ -29,6 +29,7 @@ from emoscribe.types import (
     Translation,
     TranslationRequest,
 )
+from runners.demand import demand_of, while_wanted
 from runners.wire import Item, pack_clip, pack_sentence, pack_sound, pack_text, unpack_outcomes
 
 _log = logging.getLogger(__name__)
@@ -53,9 +54,11 @@ class RunnerCalls:
         self._name = name
         self._loop = loop
         self._patience_s = patience_s
+        self.demand = demand_of(name)
         self._description: dict[str, Any] = {}
         self._described_s = -math.inf
 
+    @while_wanted
     def __call__(self, method: str, *arguments: Any) -> Any:
         """To be called in a thread, never in the loop's. Raises RunnerUnavailableError when patience is over."""
         give_up_s = time.monotonic() + self._patience_s

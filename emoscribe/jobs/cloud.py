@@ -244,8 +244,15 @@ class CloudJobStore:
         """End the attempt; False if the claim has ended."""
 
         def step(record: JobRecord) -> JobRecord:
-            attempts, now = self._options.lease.max_attempts, self._clock.now()
-            return life.attempt_failed(record, error, retry=retry, max_attempts=attempts, now=now)
+            limits, now = self._options.lease, self._clock.now()
+            return life.attempt_failed(
+                record,
+                error,
+                retry=retry,
+                max_attempts=limits.max_attempts,
+                max_losses=limits.max_losses,
+                now=now,
+            )
 
         return self._claims.end(claim, step, life.retry_delay_s(claim.job.attempts))
 

@@ -223,8 +223,15 @@ class LocalJobStore:
         """End the attempt; False if the claim has ended."""
 
         def step(record: JobRecord) -> JobRecord:
-            attempts, now = self._options.max_attempts, self._clock.now()
-            return life.attempt_failed(record, error, retry=retry, max_attempts=attempts, now=now)
+            limits, now = self._options, self._clock.now()
+            return life.attempt_failed(
+                record,
+                error,
+                retry=retry,
+                max_attempts=limits.max_attempts,
+                max_losses=limits.max_losses,
+                now=now,
+            )
 
         return self._end_claim(claim, step, delay_s=life.retry_delay_s(claim.job.attempts))
 

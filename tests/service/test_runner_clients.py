@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ import aiohttp
 import numpy as np
 import pytest
 from bentoml.exceptions import BentoMLException, ServiceUnavailable
+from prometheus_client import REGISTRY
 
 from emoscribe.errors import RunnerUnavailableError, StageError
 from emoscribe.types import Translation, TranslationRequest
@@ -119,3 +122,50 @@ def test_a_runner_is_asked_who_it_is_now_and_then_only(loop: asyncio.AbstractEve
     assert [translator.languages for _ in range(3)] == [frozenset({"pt"})] * 3
     assert translator.models == ()
     assert runner.calls == 1
+
+
+# --- demand ---
+
+
+def demand(runner: str) -> float | None:
+    return REGISTRY.get_sample_value("emoscribe_runner_demand", {"runner": runner})
+
+
+def test_a_runner_that_is_away_is_wanted_until_it_has_answered(loop: asyncio.AbstractEventLoop) -> None:
+    is_there = threading.Event()
+
+    class Away(Runner):
+        async def _call(self, *arguments: Any) -> Any:
+            if not is_there.is_set():
+                raise aiohttp.ClientConnectionError("refused")
+            return await super()._call(*arguments)
+
+    runner = Away(answer=greet)
+    calls = RunnerCalls(runner, "translator", loop, patience_s=60)
+    assert demand("translator") == 0  # seen from the start
+    with ThreadPoolExecutor(3) as callers:
+        asked = [callers.submit(calls, "translate", [{"text": "Ana"}]) for _ in range(3)]
+        wait_until(lambda: demand("translator") == 3)
+        assert runner.calls == 0
+        is_there.set()
+        assert all(len(one.result(timeout=30)) == 1 for one in asked)
+    assert demand("translator") == 0
+
+
+def test_a_call_under_way_is_demand_and_one_that_came_to_nothing_is_none(loop: asyncio.AbstractEventLoop) -> None:
+    seen: list[float | None] = []
+    calls = RunnerCalls(Runner(answer=lambda: seen.append(demand("classifier"))), "classifier", loop, patience_s=1)
+    calls("describe")
+    assert seen == [1]
+    with pytest.raises(RunnerUnavailableError):
+        RunnerCalls(Runner(*LOST), "classifier", loop, patience_s=0)("describe")
+    with pytest.raises(StageError):
+        RunnerCalls(Runner(StageError("no")), "classifier", loop, patience_s=1)("describe")
+    assert demand("classifier") == 0
+
+
+def wait_until(is_so: Callable[[], bool], within_s: float = 30.0) -> None:
+    give_up_s = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < give_up_s
+        time.sleep(0.01)

@@ -199,9 +199,10 @@ CHILD = """
 import os, sys
 from datetime import UTC, datetime
 from emoscribe.jobs import ClaimEnded, Job, JobOptions
-from emoscribe.metrics import JobMetrics
-from emoscribe.pipeline import STAGES, Progress
+from emoscribe.metrics import JobMetrics, runner_demand
+from emoscribe.pipeline import Progress
 metrics = JobMetrics()
+runner_demand().labels("transcriber").inc(3)
 def job(number):
     return Job(id=str(number), tenant="default", source_name="x", source_bytes=1, options=JobOptions(), attempts=1,
                created_at=datetime.now(UTC), state="running")
@@ -244,4 +245,6 @@ def test_the_figures_of_all_processes_come_together_and_dead_ones_run_nothing(tm
     released = ("emoscribe_job_attempts_total", "error_code=", "outcome=released")
     assert (both["emoscribe_running_jobs",], both[released]) == (4, 2)
     assert (one["emoscribe_running_jobs",], one[released]) == (2, 2)
+    demand = ("emoscribe_runner_demand", "runner=transcriber")
+    assert (both[demand], one[demand]) == (6, 3)
     assert one["emoscribe_waiting_jobs",] == 0
