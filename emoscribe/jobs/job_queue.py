@@ -40,6 +40,7 @@ class JobQueue:
         self._client = client
         self._url = queue_url
         self._dead_letter_url = dead_letter_url
+        self._has_warned = False
 
     def send(self, note: JobNote, delay_s: float = 0.0) -> None:
         """Have somebody look at the job, in a while."""
@@ -73,8 +74,9 @@ class JobQueue:
             return None
         try:
             return self._count(self._dead_letter_url)
-        except JobStoreError as error:
-            _log.warning("%s", error.message)
+        except JobStoreError as error:  # asked every few seconds: said once
+            _log.log(logging.DEBUG if self._has_warned else logging.WARNING, "dead letters: %s", error.message)
+            self._has_warned = True
             return None
 
     def _count(self, queue_url: str) -> int:

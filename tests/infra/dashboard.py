@@ -102,7 +102,7 @@ QUEUE: Final = Row(
             {
                 "local store": f"max(emoscribe_oldest_waiting_job_seconds{{{NS}}})",
                 "SQS": "max(aws_sqs_approximate_age_of_oldest_message_maximum"
-                '{dimension_QueueName=~"emoscribe.*", dimension_QueueName!~".*dead.*"})',
+                '{dimension_QueueName=~"emoscribe.*", dimension_QueueName!~".*[Dd]ead.*"})',
             },
             unit="s",
         ),
