@@ -54,6 +54,7 @@ class JobMetrics:
 
     def observe(self, job: Job, event: Event | ClaimEnded) -> None:
         """For `Worker(observe=...)`."""
+        self._figures.last_event.set_to_current_time()
         if isinstance(event, ClaimEnded):
             self._end(job, event)
             return
@@ -108,12 +109,23 @@ class _Figures:
         self.running = Gauge(
             "emoscribe_running_jobs", "Jobs being worked on.", registry=registry, multiprocess_mode="livesum"
         )
+        self.last_event = Gauge(
+            "emoscribe_last_job_event_timestamp_seconds",
+            "When a worker last heard of progress in any of its jobs.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.last_event.set_to_current_time()  # a worker that has just begun is not late
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
         """So that the first of a kind is a rise, and not a line that appears."""
-        for outcome in ("done", "failed", "released", "lost"):
+        for outcome in ("done", "failed", "released", "lost", "vanished"):
             self.attempts.labels(outcome, "")
+        for outcome in ("delivered", "failed"):
+            self.callbacks.labels(outcome)
+        for stage in STAGES:
+            self.stages.labels(stage)
         for label in (*LABELS, NO_LABEL):
             self.sentences.labels(label)
         for reason in get_args(ReviewReason):
@@ -190,6 +202,9 @@ class _QueueCollector:
         if backlog.oldest_s is not None or not backlog.waiting:
             name, meaning = "emoscribe_oldest_waiting_job_seconds", "Since the oldest waiting job was submitted."
             yield GaugeMetricFamily(name, meaning, backlog.oldest_s or 0.0)
+        if backlog.dead_letters is not None:
+            meaning = "Messages in the dead-letter queue."
+            yield GaugeMetricFamily("emoscribe_dead_letters", meaning, backlog.dead_letters)
 
 
 def _forget_the_dead(folder: Path) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from prometheus_client import Counter
+
 from emoscribe.errors import EmoScribeError, RunnerUnavailableError
 from emoscribe.stages import Stages
 from emoscribe.types import (
@@ -36,6 +38,11 @@ RUNNERS: Final = ("transcriber", "translator", "classifier")
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 DESCRIPTION_S: Final = 120.0  # another version may answer at the same address later
+CALLS: Final = Counter(
+    "emoscribe_runner_calls",
+    "Calls to runners, by how they came out; repeated: to be made again.",
+    ["runner", "outcome"],
+)
 
 
 class RunnerCalls:
@@ -58,17 +65,25 @@ class RunnerCalls:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                return asyncio.run_coroutine_threadsafe(self._call(method, arguments), self._loop).result()
+                answer = asyncio.run_coroutine_threadsafe(self._call(method, arguments), self._loop).result()
+                self._count("answered")
+                return answer
             except Exception as error:
                 if not _is_worth_repeating(error):
+                    self._count("failed")
                     raise
                 if time.monotonic() + pause_s > give_up_s:
+                    self._count("unavailable")
                     raise RunnerUnavailableError(
                         f"The {self._name} does not answer ({type(error).__name__}).", fix="Try again in a moment."
                     ) from error
+                self._count("repeated")
                 _log.warning("%s does not answer (%s), calling again", self._name, type(error).__name__)
             time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  # spreads the callers, hides no secret
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _count(self, outcome: str) -> None:
+        CALLS.labels(self._name, outcome).inc()
 
     async def _call(self, method: str, arguments: Sequence[Any]) -> Any:
         return await getattr(self._runner.to_async, method)(*arguments)

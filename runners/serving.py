@@ -12,6 +12,7 @@ from emoscribe.jobs import Attempt, Worker
 from emoscribe.jobs.claim_handler import AttemptRun
 from emoscribe.log_format import configure_logging
 from emoscribe.settings import Settings, load_settings
+from runners.process_watch import watch_process
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def begin(service: str) -> Settings:
     settings = load_settings()
     configure_logging(settings)
     catalog.forbid_downloads()
+    watch_process(service, settings)
     _log.info("%s starts", service)
     return settings
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import bentoml
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 
 from emoscribe.local_stages import load_transcriber
 from runners.gathering import Gatherer
@@ -13,6 +13,9 @@ from runners.wire import Item, pack_outcomes, unpack_clip, unpack_sound
 
 BATCH_CLIPS = Histogram(
     "emoscribe_transcriber_batch_clips", "Clips in one forward pass.", ["task"], buckets=(1, 2, 4, 8, 16, 32, 64)
+)
+DEVICE = Gauge(
+    "emoscribe_transcriber_device_info", "Always 1; where Whisper computes.", ["device"], multiprocess_mode="livemax"
 )
 
 
@@ -24,6 +27,7 @@ class Transcriber:
         settings = begin("Transcriber")
         clips = settings.runner_batch_clips
         self.stage = load_transcriber(settings, clips_per_batch=clips, side_by_side=settings.runner_side_by_side)
+        DEVICE.labels(self.stage.device).set(1)
         if self.stage.device.startswith("cpu"):
             yield_to_others("Transcriber", settings.runner_niceness)
         at_once = self.stage.side_by_side

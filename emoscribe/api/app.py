@@ -22,6 +22,7 @@ from emoscribe.api import (
     session,
     text,
 )
+from emoscribe.api.http_metrics import HttpMetrics
 from emoscribe.api.problem_middleware import ProblemMiddleware
 from emoscribe.api.problems import ProblemDetails, add_problem_handlers
 from emoscribe.api.submission_fields import S3Submission, UploadSubmission
@@ -65,6 +66,7 @@ def create_app() -> FastAPI:
     # Swagger's page is off: it would fetch its scripts from elsewhere.
     app = FastAPI(title="EmoScribe", version=emoscribe.__version__, docs_url=None, redoc_url=None)
     app.add_middleware(ProblemMiddleware)
+    app.add_middleware(HttpMetrics)  # around it: errors count with the status that they leave with
     add_problem_handlers(app)
     for router in (
         search.router,  # before the analyses: /v1/analyses/summary is none of them

@@ -51,7 +51,8 @@ class ProblemMiddleware:
         answer = _Answer(request_id, send, scope)
         token = current_request_id.set(request_id)
         try:
-            await self._app({**scope, SCOPE_KEY: request_id}, receive, answer.send)
+            scope[SCOPE_KEY] = request_id  # in place: what the router notes in the scope is seen outside too
+            await self._app(scope, receive, answer.send)
         except ClientDisconnect:
             _log.info("the client went away")
             await answer.fail(error_problem(CancelledError("The client went away.")))

@@ -26,6 +26,7 @@ from emoscribe.cli import (
     languages,
     models,
     query,
+    queue,
     serve,
     tokens,
     train,
@@ -58,6 +59,7 @@ app.command("audit")(audit.command)
 app.command("card")(card.command)
 app.command("doctor")(doctor.command)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(queue.app, name="queue")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(models.app, name="models")
 

@@ -25,7 +25,9 @@ from emoscribe.job_setup import open_store
 from emoscribe.jobs import Job, JobQuery, JobState, JobStore
 from emoscribe.settings import Settings, load_settings
 
-app = typer.Typer(help="The jobs of the store: list, show, cancel, retry, delete, fetch results.", no_args_is_help=True)
+app = typer.Typer(
+    help="The jobs of the store: list, show, cancel, retry, delete, sweep, fetch results.", no_args_is_help=True
+)
 
 STATES: Final[tuple[JobState, ...]] = get_args(JobState)
 STYLES: Final[dict[JobState, str]] = {"done": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
@@ -141,15 +143,21 @@ def _time(moment: datetime | None) -> str:
 
 
 @app.command()
-def cancel(ids: Ids, tenant: Tenant = None) -> None:
+def cancel(
+    ids: AnyIds = None,
+    every: Annotated[bool, typer.Option("--all", help="Every job of the tenant that has not ended.")] = False,
+    tenant: Tenant = None,
+) -> None:
     """Stop jobs. Those that have ended stay as they are."""
     settings = load_settings()
     store = open_store(settings)
+    states: frozenset[JobState] = frozenset({"queued", "running"})
+    jobs = _chosen(ids, states if every else None, "--all", store, settings, tenant)
 
     def act(job: Job) -> str:
         return store.cancel(job.tenant, job.id).state
 
-    _each(find_jobs(ids, store, settings, tenant), act)
+    _each(jobs, act)
 
 
 @app.command()
@@ -161,10 +169,8 @@ def retry(
     """Queue failed or cancelled jobs again, as if new."""
     settings = load_settings()
     store = open_store(settings)
-    if bool(ids) == all_failed:
-        raise InvalidRequestError("It is not said which jobs.", fix="Give ids, or --failed.")
-    failed = JobQuery(tenant or settings.jobs_tenant, frozenset({"failed"}), limit=PAGE)
-    jobs = list(all_jobs(store, failed)) if all_failed else find_jobs(ids or [], store, settings, tenant)
+    states: frozenset[JobState] = frozenset({"failed"})
+    jobs = _chosen(ids, states if all_failed else None, "--failed", store, settings, tenant)
 
     def act(job: Job) -> str:
         return store.retry(job.tenant, job.id).state
@@ -172,25 +178,55 @@ def retry(
     _each(jobs, act)
 
 
+def _chosen(
+    ids: Sequence[str] | None,
+    states: frozenset[JobState] | None,
+    option: str,
+    store: JobStore,
+    settings: Settings,
+    tenant: str | None,
+) -> list[Job]:
+    """The jobs with these ids, or, where `states` are given instead, all of the tenant's in one of them."""
+    if bool(ids) == (states is not None):
+        raise InvalidRequestError("It is not said which jobs.", fix=f"Give ids, or {option}.")
+    if states is None:
+        return find_jobs(ids or [], store, settings, tenant)
+    return list(all_jobs(store, JobQuery(tenant or settings.jobs_tenant, states, limit=PAGE)))
+
+
 @app.command()
 def delete(
-    ids: Ids,
+    ids: AnyIds = None,
+    every: Annotated[bool, typer.Option("--all", help="Every job of the tenant.")] = False,
     tenant: Tenant = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Erase jobs with everything that belongs to them: uploads, texts, results. What is running is stopped."""
     settings = load_settings()
     store = open_store(settings)
-    jobs = find_jobs(ids, store, settings, tenant)
+    jobs = _chosen(ids, frozenset() if every else None, "--all", store, settings, tenant)
     if not yes:
-        names = ", ".join(job.source_name for job in jobs)
-        typer.confirm(f"Erase {len(jobs)} jobs for good ({names})?", abort=True)
+        names = "all there are" if every else ", ".join(job.source_name for job in jobs)
+        owner = tenant or settings.jobs_tenant
+        typer.confirm(f"Erase {len(jobs)} jobs of {owner} for good ({names})?", abort=True)
 
     def act(job: Job) -> str:
         store.delete(job.tenant, job.id)
         return "deleted"
 
     _each(jobs, act)
+
+
+@app.command()
+def sweep(
+    days: Annotated[float, typer.Option(min=0, help="Jobs that ended longer ago.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Erase what ended long ago, of all tenants, and what crashes left behind. Workers do so after the retention."""
+    store = open_store(load_settings())
+    if not yes:
+        typer.confirm(f"Erase the jobs of all tenants that ended more than {days:g} days ago?", abort=True)
+    typer.echo(f"{store.sweep(days * 86_400)} jobs erased.")
 
 
 @app.command()

@@ -10,6 +10,7 @@ from emoscribe.jobs.callback_target import check_callback_url
 from emoscribe.jobs.callbacks import CallbackOptions, CallbackSender
 from emoscribe.jobs.claim_handler import ClaimEnded
 from emoscribe.jobs.cloud import CloudJobStore, CloudOptions
+from emoscribe.jobs.dead_letters import DeadLetter, DeadLetters
 from emoscribe.jobs.local import LocalJobStore
 from emoscribe.jobs.model import (
     ANALYSIS_FILE,
@@ -45,6 +46,8 @@ __all__ = [
     "ClaimEnded",
     "CloudJobStore",
     "CloudOptions",
+    "DeadLetter",
+    "DeadLetters",
     "Decision",
     "EventRules",
     "Job",

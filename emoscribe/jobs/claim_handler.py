@@ -20,12 +20,13 @@ _log = logging.getLogger(__name__)
 
 PERSISTENCE_DELAYS_S: Final = (1.0, 2.0, 4.0, 8.0)  # between tries to hand in work; together below a lease
 
-Outcome = Literal["done", "failed", "released", "lost", "callback_delivered", "callback_failed"]
+Outcome = Literal["done", "failed", "released", "lost", "vanished", "callback_delivered", "callback_failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimEnded:
-    """How a claim ended. "failed": this attempt; the job may be tried again."""
+    """How a claim ended. "failed": this attempt; the job may be tried again. "vanished": with its worker, which could
+    not say so itself; told by the worker that claims the job next."""
 
     outcome: Outcome
     seconds: float
@@ -53,12 +54,20 @@ class ClaimHandler:
         started_s = time.monotonic()
         job = attempt.claim.job
         current_job_id.set(job.id)  # for what the thread logs
+        if attempt.claim.after_loss:
+            self._tell_of_loss(job)
         outcome, error = self._deliver(attempt.claim) if job.is_final else self._work(attempt)
         level = logging.WARNING if error else logging.INFO
         fields = {"job_id": job.id, "outcome": outcome, "error_code": error.code if error else None}
         _log.log(level, "claim ended: %s", outcome, extra=fields)
         if self._observe:
             self._observe(job, ClaimEnded(outcome, time.monotonic() - started_s, error))
+
+    def _tell_of_loss(self, job: Job) -> None:
+        _log.warning("the worker of the attempt before has vanished", extra={"job_id": job.id, "outcome": "vanished"})
+        if self._observe:
+            before = job.model_copy(update={"attempts": job.attempts - 1})
+            self._observe(before, ClaimEnded("vanished", 0.0))
 
     # --- the work ---
 

@@ -20,6 +20,7 @@ from emoscribe.jobs.cloud_documents import MAX_TRIES, CloudDocuments, JobDocumen
 from emoscribe.jobs.cloud_files import CloudFiles
 from emoscribe.jobs.cloud_reviews import CloudReviews
 from emoscribe.jobs.cloud_sweep import CloudSweeper
+from emoscribe.jobs.dead_letters import DeadLetters
 from emoscribe.jobs.job_queue import JobQueue, Message
 from emoscribe.jobs.model import Claim, Job, JobPage, JobQuery, JobRequest, LocalFile, Update, check_result_exists
 from emoscribe.jobs.record import JobRecord
@@ -61,6 +62,8 @@ class CloudJobStore:
         self._claims = CloudClaims(cloud)
         self._sweeper = CloudSweeper(cloud)
         self.reviews = CloudReviews(objects, self._documents, self._files, options.prefix)
+        dead_letter_url = options.dead_letter_url
+        self.dead_letters = DeadLetters(sqs, options.queue_url, dead_letter_url) if dead_letter_url else None
 
     # --- for users ---
 
@@ -269,7 +272,11 @@ class CloudJobStore:
 
     def backlog(self) -> Backlog:
         """Messages that nobody has received; SQS does not tell their age, CloudWatch does."""
-        return Backlog(self._queue.waiting(), None)
+        return Backlog(self._queue.waiting(), None, self._queue.dead_letters())
+
+    def remind(self) -> int:
+        """Send a message for every job that is not finished, now. Returns how many."""
+        return self._sweeper.remind_of_open_jobs(older_than=timedelta(0))
 
     def sweep(self, retention_s: float) -> int:
         """Delete what is too old, and what crashes left."""

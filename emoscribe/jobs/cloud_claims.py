@@ -91,7 +91,7 @@ class CloudClaims:
                 return None
             elif (held := self._take(note, version, record, message)) is not None:
                 self._held[held.token] = held
-                return self._as_claim(held)
+                return self._as_claim(held, after_loss=record.job.state == "running")
         cloud.queue.postpone(message, note, cloud.lease.lease_s)
         return None
 
@@ -111,11 +111,11 @@ class CloudClaims:
         written = self._write(note, version, taken, due_in_s=cloud.lease.lease_s)
         return None if written is None else Held(note, written, message, taken.token)
 
-    def _as_claim(self, held: Held) -> Claim:
+    def _as_claim(self, held: Held, *, after_loss: bool) -> Claim:
         record, document = held.record, held.version.document
         source = record.request.source
         media = document.media or (source if isinstance(source, S3Object) else source.path)
-        return Claim(record.job, record.request, held.token, media, record.callback_attempts)
+        return Claim(record.job, record.request, held.token, media, record.callback_attempts, after_loss)
 
     def _folder(self, version: Version) -> str:
         record = version.document.record

@@ -93,10 +93,11 @@ class CloudSweeper:
 
     # --- making up ---
 
-    def remind_of_open_jobs(self) -> None:
-        """Whoever submitted them may have died before the message was sent."""
+    def remind_of_open_jobs(self, older_than: timedelta = REMINDER_AGE) -> int:
+        """Whoever submitted them may have died before the message was sent. Returns how many there were."""
+        reminded = 0
         for tenant, job_id, listed in list(self._cloud.documents.all_open()):
-            if self._cloud.clock.now() - listed.modified <= REMINDER_AGE:
+            if older_than and self._cloud.clock.now() - listed.modified <= older_than:
                 continue
             version = self._cloud.documents.find(tenant, job_id)
             if version is None or not version.document.record.needs_worker:
@@ -104,6 +105,8 @@ class CloudSweeper:
             else:
                 self._cloud.documents.mark_open(tenant, job_id)  # anew: not to be reminded of at every sweep
                 self._cloud.queue.send(JobNote(tenant, job_id))
+                reminded += 1
+        return reminded
 
     def remove_orphans(self) -> None:
         """Files of submissions that died before there was a job."""

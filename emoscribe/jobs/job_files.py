@@ -8,6 +8,7 @@ jobs/<id>/results/              all results, whole
 trash/<random>                  taken out of its place in one step, to be removed from the disk
 """
 
+import logging
 import os
 import shutil
 import time
@@ -19,6 +20,8 @@ from uuid import uuid4
 
 from emoscribe.jobs.model import ANALYSIS_FILE
 from emoscribe.types import Segment
+
+_log = logging.getLogger(__name__)
 
 ORPHAN_AGE_S: Final = 24 * 3600.0  # an upload or folder that belongs to no job is left alone this long
 
@@ -115,10 +118,17 @@ class JobFiles:
             _remove(path)
 
     def sweep(self, known: Iterable[str]) -> None:
-        """Remove what crashes left: uploads that were never submitted, folders of no job."""
+        """Remove what crashes left: uploads that were never submitted, folders of no job.
+
+        Not results: a deletion takes them away before the record goes, so results without a record mean that the
+        database was lost or is an older one.
+        """
         known = set(known)
         orphans = [path for path in _older_than(self._jobs, ORPHAN_AGE_S) if path.name not in known]
-        for path in [*_older_than(self.spool, ORPHAN_AGE_S), *orphans]:
+        kept = [path for path in orphans if (path / "results").is_dir()]
+        if kept:
+            _log.warning("%d folders hold results of jobs that the database does not know; they are kept", len(kept))
+        for path in [*_older_than(self.spool, ORPHAN_AGE_S), *(path for path in orphans if path not in kept)]:
             _remove(path)
 
 

@@ -40,6 +40,7 @@ class JobQueue:
         self._client = client
         self._url = queue_url
         self._dead_letter_url = dead_letter_url
+        self._has_warned = False
 
     def send(self, note: JobNote, delay_s: float = 0.0) -> None:
         """Have somebody look at the job, in a while."""
@@ -65,8 +66,22 @@ class JobQueue:
 
     def waiting(self) -> int:
         """Messages that nobody has received, roughly; each leads to a job, or is an upload that will be one."""
+        return self._count(self._url)
+
+    def dead_letters(self) -> int | None:
+        """Messages in the dead-letter queue, roughly; None: there is none, or we may not look."""
+        if self._dead_letter_url is None:
+            return None
+        try:
+            return self._count(self._dead_letter_url)
+        except JobStoreError as error:  # asked every few seconds: said once
+            _log.log(logging.DEBUG if self._has_warned else logging.WARNING, "dead letters: %s", error.message)
+            self._has_warned = True
+            return None
+
+    def _count(self, queue_url: str) -> int:
         with aws_errors("Counting messages in SQS"):
-            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(WAITING))
+            answer = self._client.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(WAITING))
         return sum(int(answer.get("Attributes", {}).get(name, 0)) for name in WAITING)
 
     def hide(self, message: Message, seconds: float) -> None:

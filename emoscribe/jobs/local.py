@@ -181,16 +181,16 @@ class LocalJobStore:
             if ended is None:
                 record = life.claimed(found, uuid4().hex, self._clock.now())
                 self._records.write(record, due_in_s=self._options.lease_s)
-                return self._as_claim(record)
+                return self._as_claim(record, after_loss=found.job.state == "running")
             self._records.write(ended)
         return None
 
-    def _as_claim(self, record: JobRecord) -> Claim:
+    def _as_claim(self, record: JobRecord, *, after_loss: bool) -> Claim:
         source = record.request.source
         media: Path | S3Object = source if isinstance(source, S3Object) else source.path
         if isinstance(source, LocalFile) and source.owned:
             media = self._files.media(record.job.id)
-        return Claim(record.job, record.request, record.token, media, record.callback_attempts)
+        return Claim(record.job, record.request, record.token, media, record.callback_attempts, after_loss)
 
     def heartbeat(self, claim: Claim, update: Update) -> bool:
         """Extend the lease; False if the claim has ended."""

@@ -253,6 +253,7 @@ class Claim:
     token: str  # unique to this claim
     media: Path | S3Object  # where to read the recording
     callback_attempts: int = 0
+    after_loss: bool = False  # the worker that held the job before has vanished
 
 
 @dataclass(frozen=True, slots=True)

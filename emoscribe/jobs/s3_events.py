@@ -76,9 +76,14 @@ def _read_record(record: object, rules: EventRules, own_place: tuple[str, str]) 
     try:
         return _request_of(record, rules, own_place)  # type: ignore[arg-type]  # anything: what is wrong with it shows below
     except EmoScribeError as error:
-        return Unusable(f"{error.code}: {error.message}", json.dumps(record))
+        return Unusable(f"{error.code}: {error.message}", _as_message(record))
     except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
-        return Unusable(f"not a record of an upload: {type(error).__name__}", json.dumps(record))
+        return Unusable(f"not a record of an upload: {type(error).__name__}", _as_message(record))
+
+
+def _as_message(record: object) -> str:
+    """A message with this one record: sent back to the queue, it is read again, under the settings of that time."""
+    return json.dumps({"Records": [record]})
 
 
 def _request_of(record: Mapping[str, Any], rules: EventRules, own_place: tuple[str, str]) -> JobRequest | None:

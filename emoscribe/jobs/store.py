@@ -38,6 +38,7 @@ class Backlog:
 
     waiting: int  # jobs, those waiting for another try included
     oldest_s: float | None  # since the oldest of them was submitted; None: nothing waits, or not known
+    dead_letters: int | None = None  # messages in the dead-letter queue, roughly; None: there is none
 
 
 class JobStore(Protocol):

@@ -16,12 +16,13 @@ from emoscribe.cli.batch_run import BatchOptions, BatchRun, Entry
 from emoscribe.cli.tokens import change_book
 from emoscribe.errors import EmoScribeError, InvalidRequestError, JobNotFoundError, JobStoreError, SettingsError
 from emoscribe.job_setup import Submissions, make_worker
-from emoscribe.jobs import Job, JobOptions, JobQuery, LocalJobStore
+from emoscribe.jobs import Job, JobOptions, JobQuery, JobRequest, LocalJobStore
 from emoscribe.settings import load_settings
 from emoscribe.stages import Stages
 from emoscribe.tokens import TokenBook
 from tests.conftest import ROOT
 from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, saying
+from tests.job_cases import upload
 
 CLIPS = ROOT / "tests/data/speech"
 
@@ -336,3 +337,39 @@ def test_a_file_of_tokens_must_be_named(tmp_path: Path) -> None:
     assert isinstance(refused("tokens", "list"), SettingsError)
     (tmp_path / "file").touch()
     assert isinstance(refused("tokens", "add", "x", "--file", tmp_path / "file" / "tokens.toml"), SettingsError)
+
+
+# --- for operators ---
+
+
+def test_a_tenants_jobs_are_stopped_and_erased_together(store: LocalJobStore, tmp_path: Path) -> None:
+    for number in range(3):
+        store.submit(JobRequest(source=upload(tmp_path, f"{number}".encode()), tenant="acme"))
+    other = store.submit(JobRequest(source=upload(tmp_path, b"other")))
+    refused("jobs", "cancel", "--tenant", "acme")
+    run("jobs", "cancel", "--all", "--tenant", "acme")
+    assert {job.state for job in store.list(JobQuery("acme")).jobs} == {"cancelled"}
+    run("jobs", "delete", "--all", "--tenant", "acme", code=1, typed="n\n")
+    assert len(store.list(JobQuery("acme")).jobs) == 3
+    assert "3 jobs of acme" in run("jobs", "delete", "--all", "--tenant", "acme", typed="y\n")
+    assert store.list(JobQuery("acme")).jobs == ()
+    assert store.get("default", other.id).state == "queued"
+
+
+def test_what_ended_long_ago_is_swept_for_all_tenants(store: LocalJobStore, tmp_path: Path) -> None:
+    for tenant in ("acme", "default"):
+        store.submit(JobRequest(source=upload(tmp_path, b"x"), tenant=tenant))
+        run("jobs", "cancel", "--all", "--tenant", tenant)
+    waiting = store.submit(JobRequest(source=upload(tmp_path, b"y")))
+    assert run("jobs", "sweep", "--days", "1", "--yes") == "0 jobs erased.\n"
+    assert run("jobs", "sweep", "--days", "0", "--yes") == "2 jobs erased.\n"
+    assert [job.id for job in store.list(JobQuery()).jobs] == [waiting.id]
+
+
+def test_the_queue_of_a_local_store(store: LocalJobStore, tmp_path: Path) -> None:
+    store.submit(JobRequest(source=upload(tmp_path, b"x")))
+    told = json.loads(run("queue", "show", "--json"))
+    assert (told["waiting"], told["worker"]) == (1, False)
+    assert "waiting       1" in run("queue", "show")
+    assert "needs no messages" in run("queue", "remind")
+    assert isinstance(refused("queue", "redrive"), InvalidRequestError)

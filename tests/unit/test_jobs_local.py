@@ -180,6 +180,23 @@ def test_sweeping_removes_what_crashes_left(
     assert [path.name for path in folder.glob("*/*")] == [kept.id]
 
 
+def test_results_outlive_a_database_that_was_lost(
+    store: LocalJobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.submit(s3_request())
+    claim = store.claim("worker")
+    assert claim is not None
+    store.finish(claim, result_set("x"))
+    store.close()
+    for path in (tmp_path / "jobs").glob("jobs.sqlite3*"):
+        path.unlink()
+    monkeypatch.setattr(job_files, "ORPHAN_AGE_S", -60.0)
+    again = LocalJobStore(tmp_path / "jobs")
+    again.sweep(retention_s=0)
+    again.close()
+    assert (tmp_path / "jobs/jobs" / claim.job.id / "results/analysis.json").is_file()
+
+
 def test_results_that_were_published_are_never_worked_on_again(store: LocalJobStore, clock: Moving) -> None:
     """The worker died after publishing, before it could say so."""
     job = store.submit(s3_request(callback_url="https://example.org/"))

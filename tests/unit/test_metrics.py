@@ -17,13 +17,14 @@ from emoscribe.jobs import (
     ClaimEnded,
     JobOptions,
     JobRequest,
+    LeaseOptions,
     LocalJobStore,
     Worker,
     WorkerOptions,
 )
 from emoscribe.labels import LABELS
 from emoscribe.metrics import JobMetrics, metrics_page
-from emoscribe.pipeline import Progress
+from emoscribe.pipeline import STAGES, Progress
 from emoscribe.settings import load_settings
 from emoscribe.stages import Stages
 from tests.conftest import ROOT
@@ -146,7 +147,7 @@ def test_any_number_of_workers_share_the_figures_of_a_process(store: LocalJobSto
 def test_no_name_and_no_text_becomes_a_label(store: LocalJobStore) -> None:
     JobMetrics(registry := CollectorRegistry())
     names = {label.partition("=")[2] for key in of_store(store, registry) for label in key[1:]}
-    known = {*LABELS, "none", "", "done", "failed", "released", "lost"}
+    known = {*LABELS, *STAGES, "none", "", "done", "failed", "released", "lost", "vanished", "delivered"}
     reasons = {"low_confidence", "suspect_hallucination", "uncertain_language", "uncertain_transcript"}
     assert {name for name in names if not name[:1].isdigit() and name != "+Inf"} <= known | reasons
 
@@ -165,6 +166,33 @@ def test_a_store_that_does_not_answer_costs_its_figures_only(store: LocalJobStor
     assert ("emoscribe_waiting_jobs",) not in figures
     assert ("emoscribe_running_jobs",) in figures
     assert of_store(store, registry)["emoscribe_job_store_up",] == 1
+
+
+def test_a_worker_that_vanished_is_told_of_by_the_next(tmp_path: Path) -> None:
+    store = LocalJobStore(tmp_path / "jobs", LeaseOptions(lease_s=0))
+    store.submit(JobRequest(source=upload(tmp_path, b"1")))
+    assert store.claim("dies") is not None
+    registry = CollectorRegistry()
+    metrics = JobMetrics(registry)
+    Worker(
+        store, lambda attempt: result_set("x"), WorkerOptions(concurrency=1), observe=metrics.observe
+    ).run_until_idle()
+    figures = of_store(store, registry)
+    store.close()
+    assert figures["emoscribe_job_attempts_total", "error_code=", "outcome=vanished"] == 1
+    assert figures["emoscribe_job_attempts_total", "error_code=", "outcome=lost"] == 0
+
+
+def test_dead_letters_show_where_there_is_a_queue_for_them(store: LocalJobStore) -> None:
+    class WithDeadLetters(LocalJobStore):
+        def __init__(self) -> None:
+            pass
+
+        def backlog(self) -> Backlog:
+            return Backlog(0, None, dead_letters=3)
+
+    assert of_store(WithDeadLetters(), CollectorRegistry())["emoscribe_dead_letters",] == 3
+    assert ("emoscribe_dead_letters",) not in of_store(store, CollectorRegistry())
 
 
 CHILD = """
