@@ -126,16 +126,7 @@ class DecodingProcess:
             return _took_too_long(self._limits)
         if status == -signal.SIGKILL:  # by the kernel for want of memory, or for the CPU time after all
             return MediaLimitError("The decoding process was killed.", fix="See whether the machine has memory left.")
-        if -status in TOLD_TO_STOP:  # by somebody else, whatever the recording is
-            return EmoScribeError("The decoding process was told to stop.", fix="Try again.")
-        if status == 0:
-            return nonsense()
-        if status < 0:
-            return CorruptMediaError("The decoder crashed on this recording.", fix="Convert it to a common format.")
-        return EmoScribeError(
-            "The decoding process could not start.",
-            fix="Run `emoscribe doctor`; EMOSCRIBE_DECODER_MEMORY_BYTES may be too low.",
-        )
+        return nonsense() if status == 0 else _died_of(status)
 
     def _log(self) -> None:
         """What the process wrote to standard error: tracebacks of ours, nothing from the recording's words."""
@@ -191,7 +182,7 @@ def _told_to_stop_by_us_alone() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _spawn(access: SourceAccess, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+def _spawn(access: SourceAccess, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(  # noqa: S603  # our own interpreter and module, nothing that a user wrote
         [sys.executable, "-P", "-s", "-B", "-m", MODULE],
         stdin=subprocess.PIPE,
@@ -211,6 +202,17 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         cast("IO[bytes]", pipe).close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(REAP_S)
+
+
+def _died_of(status: int) -> EmoScribeError:
+    if -status in TOLD_TO_STOP:  # by somebody else, whatever the recording is
+        return EmoScribeError("The decoding process was told to stop.", fix="Try again.")
+    if status < 0:
+        return CorruptMediaError("The decoder crashed on this recording.", fix="Convert it to a common format.")
+    return EmoScribeError(
+        "The decoding process could not start.",
+        fix="Run `emoscribe doctor`; EMOSCRIBE_DECODER_MEMORY_BYTES may be too low.",
+    )
 
 
 def _took_too_long(limits: ProcessLimits) -> MediaLimitError:
