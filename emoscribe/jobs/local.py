@@ -228,9 +228,10 @@ class LocalJobStore:
 
         return self._end_claim(claim, step, delay_s=life.retry_delay_s(claim.job.attempts))
 
-    def release(self, claim: Claim) -> bool:
+    def release(self, claim: Claim, waits_for: EmoScribeError | None = None) -> bool:
         """Give the job back; False if the claim has ended."""
-        return self._end_claim(claim, life.given_back, delay_s=0)
+        delay_s = life.WAITING_DELAY_S if waits_for else 0.0
+        return self._end_claim(claim, lambda record: life.given_back(record, waits_for), delay_s)
 
     def callback_tried(self, claim: Claim, *, delivered: bool, give_up: bool = False) -> bool:
         """End the claim on a callback; False if it has ended before."""
