@@ -20,6 +20,7 @@ from emoscribe.stages import Stages
 from emoscribe.tokens import TokenFile
 from runners.classifier import Classifier
 from runners.clients import are_local, connect, runner_stages
+from runners.departure import DEPARTURE
 from runners.serving import KEEP_CONNECTIONS, WorkerThread, begin, traced, tracing_options
 from runners.transcriber import Transcriber
 from runners.translator import Translator
@@ -115,7 +116,8 @@ class EmoScribe:
         store = await asyncio.to_thread(open_store, self._settings)
         stages = runner_stages(self, asyncio.get_running_loop(), INTERACTIVE_PATIENCE_S, "interactive")
         tokens = TokenFile(self._settings.tokens_file) if self._settings.tokens_file else None
-        web.state.parts = ApiParts(self._settings, store, Submissions(self._settings, store), stages, tokens)
+        submissions = Submissions(self._settings, store)
+        web.state.parts = ApiParts(self._settings, store, submissions, stages, tokens, DEPARTURE.is_closing)
         if are_local(self):
             self.worker.work(runner_stages(self, asyncio.get_running_loop(), 0, "bulk"))
 

@@ -223,21 +223,15 @@ class LocalJobStore:
         """End the attempt; False if the claim has ended."""
 
         def step(record: JobRecord) -> JobRecord:
-            limits, now = self._options, self._clock.now()
-            return life.attempt_failed(
-                record,
-                error,
-                retry=retry,
-                max_attempts=limits.max_attempts,
-                max_losses=limits.max_losses,
-                now=now,
-            )
+            attempts, now = self._options.max_attempts, self._clock.now()
+            return life.attempt_failed(record, error, retry=retry, max_attempts=attempts, now=now)
 
         return self._end_claim(claim, step, delay_s=life.retry_delay_s(claim.job.attempts))
 
-    def release(self, claim: Claim) -> bool:
+    def release(self, claim: Claim, waits_for: EmoScribeError | None = None) -> bool:
         """Give the job back; False if the claim has ended."""
-        return self._end_claim(claim, life.given_back, delay_s=0)
+        delay_s = life.WAITING_DELAY_S if waits_for else 0.0
+        return self._end_claim(claim, lambda record: life.given_back(record, waits_for), delay_s)
 
     def callback_tried(self, claim: Claim, *, delivered: bool, give_up: bool = False) -> bool:
         """End the claim on a callback; False if it has ended before."""

@@ -13,11 +13,12 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from emoscribe.errors import EmoScribeError, JobConflictError, RunnerUnavailableError, WorkerLostError
+from emoscribe.errors import EmoScribeError, JobConflictError, WorkerLostError
 from emoscribe.jobs.model import CallbackState, Job, JobFailure, JobRequest, Update
 
 FIRST_RETRY_DELAY_S: Final = 10.0
 MAX_RETRY_DELAY_S: Final = 600.0  # below the 15 minutes that SQS can delay a message
+WAITING_DELAY_S: Final = 15.0  # between looks whether what a job waits for is there again
 MAX_CALLBACK_ATTEMPTS: Final = 12  # spread over about an hour
 
 
@@ -30,7 +31,7 @@ class JobRecord(BaseModel):
     request: JobRequest
     token: str = ""  # of the claim that holds the job; "": nobody
     callback_attempts: int = 0
-    failures: int = 0  # attempts that ended with an error; the others lost their worker, or a runner was away
+    failures: int = 0  # attempts that ended with an error; the others ended with their worker
 
     @property
     def needs_worker(self) -> bool:
@@ -95,28 +96,18 @@ def set_back(record: JobRecord, error: EmoScribeError) -> JobRecord:
     return queued.model_copy(update={"failures": record.failures + 1})
 
 
-def given_back(record: JobRecord) -> JobRecord:
-    """Returned unfinished by a worker that stops: does not count as an attempt."""
+def given_back(record: JobRecord, waits_for: EmoScribeError | None = None) -> JobRecord:
+    """Returned unfinished, by a worker that stops or for want of what it needs: does not count as an attempt."""
     if record.job.is_final:
         return record.model_copy(update={"token": "", "callback_attempts": record.callback_attempts - 1})
-    return _next(record, "", state="queued", attempts=record.job.attempts - 1)
-
-
-def put_off(record: JobRecord, error: EmoScribeError) -> JobRecord:
-    """To be tried again without counting a failure: the recording was not at fault."""
-    return _next(record, "", state="queued", error=JobFailure.of(error))
+    error = JobFailure.of(waits_for) if waits_for else record.job.error
+    return _next(record, "", state="queued", attempts=record.job.attempts - 1, error=error)
 
 
 def attempt_failed(
-    record: JobRecord, error: EmoScribeError, *, retry: bool, max_attempts: int, max_losses: int, now: datetime
+    record: JobRecord, error: EmoScribeError, *, retry: bool, max_attempts: int, now: datetime
 ) -> JobRecord:
-    """Tried again, if that may help and attempts are left; else failed for good.
-
-    A runner that is away counts as a lost worker does: neither is the job's fault, but a job may be what kills them.
-    """
-    if retry and isinstance(error, RunnerUnavailableError):
-        losses = record.job.attempts - record.failures
-        return put_off(record, error) if losses < max_losses else failed(record, error, now)
+    """Tried again, if that may help and attempts are left; else failed for good."""
     if retry and record.failures + 1 < max_attempts:
         return set_back(record, error)
     return failed(record, error, now)

@@ -233,30 +233,6 @@ def test_workers_that_vanish_leave_the_tries_of_a_failing_job(backend: Backend) 
         backend.pass_time(700)
 
 
-def test_a_runner_that_is_away_costs_a_job_none_of_its_tries(backend: Backend) -> None:
-    job = backend.submit()
-    for _ in range(LEASE.max_losses - 1):
-        assert backend.store.fail(backend.claim(), RunnerUnavailableError("Not yet up."), retry=True)
-        assert backend.maybe_claim() is None  # after a while
-        seen = backend.store.get("default", job.id)
-        assert (seen.state, seen.error and seen.error.code) == ("queued", "runner_unavailable")
-        backend.pass_time(700)
-    for attempt in range(1, LEASE.max_attempts + 1):
-        assert backend.store.fail(backend.claim(), ModelMissingError("No model."), retry=True)
-        state = backend.store.get("default", job.id).state
-        assert state == ("queued" if attempt < LEASE.max_attempts else "failed")
-        backend.pass_time(700)
-
-
-def test_a_job_whose_runner_never_comes_fails_in_the_end(backend: Backend) -> None:
-    job = backend.submit()
-    for attempt in range(1, LEASE.max_losses + 1):
-        assert backend.store.fail(backend.claim(), RunnerUnavailableError("Not yet up."), retry=True)
-        assert backend.store.get("default", job.id).state == ("queued" if attempt < LEASE.max_losses else "failed")
-        backend.pass_time(700)
-    assert backend.maybe_claim() is None
-
-
 def test_success_clears_the_error_of_earlier_attempts(backend: Backend) -> None:
     job = backend.submit()
     backend.store.fail(backend.claim(), ModelMissingError("No model."), retry=True)
@@ -272,6 +248,21 @@ def test_giving_a_job_back_costs_no_attempt_and_no_time(backend: Backend) -> Non
         assert claim.job.attempts == 1
         assert backend.store.release(claim)
     assert not backend.store.release(claim)
+
+
+def test_waiting_for_a_runner_costs_no_attempt_however_long_it_is_away(backend: Backend) -> None:
+    job = backend.submit()
+    for _ in range(max(LEASE.max_attempts, LEASE.max_losses) + 1):
+        claim = backend.claim()
+        assert claim.job.attempts == 1
+        assert backend.store.release(claim, RunnerUnavailableError("The transcriber does not answer."))
+        waiting = backend.store.get("default", job.id)
+        assert (waiting.state, waiting.error and waiting.error.code) == ("queued", "runner_unavailable")
+        assert backend.maybe_claim() is None  # it does not come again at once
+        backend.pass_time(60)
+    claim = backend.claim()
+    assert backend.store.finish(claim, result_set("x"))
+    assert backend.store.get("default", job.id).error is None
 
 
 def test_a_failed_job_can_be_retried_by_hand(backend: Backend) -> None:
