@@ -12,13 +12,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import boto3
 
 from tests.conftest import ROOT
 from tests.servers import EncryptedServer, installed, small_aws
 
+UPLOAD_KEY: Final = "incoming/Redação/meu vídeo+1 (á) 100%.ogg"  # everything a key has to survive
 ACCOUNT: Final = "210987654321"
 REGION: Final = "eu-west-1"
 NAME: Final = "emoscribe-test"
@@ -44,6 +47,9 @@ class Installation:
 
     server: EncryptedServer
     folder: Path
+    session: Any = field(default_factory=lambda: boto3.session.Session(region_name=REGION))
+    clients: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    credentials: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -67,10 +73,13 @@ class Installation:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def workload(self, role: str, service_account: str, namespace: str = "emoscribe") -> dict[str, str]:
+    def workload(
+        self, role: str, service_account: str, namespace: str = "emoscribe", audience: str = "sts.amazonaws.com"
+    ) -> dict[str, str]:
         """Environment of a pod: as EKS injects it for a service account, and the settings. `role`: API, WORKER, ..."""
-        token = self.folder / f"token-{namespace}-{service_account}"
-        token.write_text(_token(f"system:serviceaccount:{namespace}:{service_account}"), encoding="utf-8")
+        token = self.folder / f"token-{namespace}-{service_account}-{audience}"
+        subject = f"system:serviceaccount:{namespace}:{service_account}"
+        token.write_text(_token(subject, audience), encoding="utf-8")
         settings = self.settings
         return {
             **{name: value for name, value in settings.items() if not name.endswith("_ROLE_ARN")},
@@ -111,32 +120,35 @@ class Installation:
         )
 
     def client(self, service: str, environment: Mapping[str, str] | None = None) -> Any:
-        """A boto3 client with the credentials of an environment, the operator's by default."""
-        import boto3
+        """A boto3 client with the credentials of a workload, else the operator's."""
+        if environment is None:
+            return self._client(service, ("test", "test", None))
+        given = self.assume(environment)
+        return self._client(service, (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
 
-        given = environment or self.operator
-        session = boto3.session.Session(region_name=REGION)
-        options: dict[str, Any] = {"endpoint_url": self.server.url, "verify": str(self.server.authority)}
-        if "AWS_ROLE_ARN" not in given:
-            keys = {"aws_access_key_id": given["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": "test"}
-            return session.client(service, **options, **keys)
-        credentials = self.assume(given)
-        return session.client(
-            service,
-            **options,
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-        )
+    def _client(self, service: str, keys: tuple[str, str, str | None]) -> Any:
+        """Kept, as it takes a while to make one."""
+        if (service, keys) not in self.clients:
+            key, secret, token = keys
+            self.clients[service, keys] = self.session.client(
+                service,
+                endpoint_url=self.server.url,
+                verify=str(self.server.authority),
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                aws_session_token=token,
+            )
+        return self.clients[service, keys]
 
     def assume(self, environment: Mapping[str, str]) -> dict[str, str]:
         """What STS gives a pod for its token. Raises ClientError if the role's trust does not hold."""
-        answer = self.client("sts").assume_role_with_web_identity(
-            RoleArn=environment["AWS_ROLE_ARN"],
-            RoleSessionName="test",
-            WebIdentityToken=Path(environment["AWS_WEB_IDENTITY_TOKEN_FILE"]).read_text(encoding="utf-8"),
-        )
-        return dict(answer["Credentials"])
+        asked = (environment["AWS_ROLE_ARN"], environment["AWS_WEB_IDENTITY_TOKEN_FILE"])
+        if asked not in self.credentials:
+            answer = self.client("sts").assume_role_with_web_identity(
+                RoleArn=asked[0], RoleSessionName="test", WebIdentityToken=Path(asked[1]).read_text(encoding="utf-8")
+            )
+            self.credentials[asked] = dict(answer["Credentials"])
+        return self.credentials[asked]
 
 
 @contextmanager
@@ -173,7 +185,7 @@ def _write_cli(folder: Path) -> None:
     assert shutil.which("aws", path=str(folder))
 
 
-def _token(subject: str, audience: str = "sts.amazonaws.com") -> str:
+def _token(subject: str, audience: str) -> str:
     """As the cluster's issuer would write it. The simulator reads the claims and does not check the signature."""
 
     def part(content: Mapping[str, object]) -> str:
