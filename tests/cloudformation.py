@@ -1,4 +1,4 @@
-"""EmoScribe's AWS resources in a small AWS on loopback, made from the unmodified templates by the commands of docs/aws.md.
+"""EmoScribe's AWS resources in a small AWS on loopback, made from the templates as they are by the commands of the docs.
 
 Signatures, IAM policies, bucket and queue policies are enforced, and everything goes over TLS. Workloads get their
 credentials as they do in Kubernetes: a token of the cluster's issuer is exchanged for those of a role.
@@ -31,11 +31,13 @@ SERVICES: Final = ("s3", "sqs", "cloudformation", "iam", "sts", "sns", "monitori
 AWS_CLI: Final = "awscli==1.46.3"
 SETTINGS_FILE: Final = Path("infra/kubernetes/overlays/aws/aws.env")
 
-# It waits 30 s before it looks at a stack for the second time; the stack is there after one.
+# It waits 30 s before it looks at a stack for the second time; the stack is there after one. For SQS it overlooks
+# AWS_ENDPOINT_URL.
 _IMPATIENT_CLI: Final = """\
-import sys, time
+import os, sys, time
 sleep = time.sleep
 time.sleep = lambda seconds: sleep(min(seconds, 0.2))
+sys.argv += ["--endpoint-url", os.environ["AWS_ENDPOINT_URL"]]
 from awscli.clidriver import main
 sys.exit(main())
 """
@@ -111,12 +113,13 @@ class Installation:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def deploy(self, stack: str, **parameters: str) -> None:
-        """Make or change one stack; parameters that are not given stay as they are."""
-        overrides = " ".join(f"{name}={value}" for name, value in parameters.items())
+    def deploy(self, stack: str, name: str, **parameters: str) -> None:
+        """Make or change one stack of an installation; parameters that are not given stay as they are."""
+        overrides = " ".join(f"{parameter}={value}" for parameter, value in parameters.items())
         self.shell(
             f"aws cloudformation deploy --stack-name $NAME-{stack} --template-file infra/aws/{stack}.yaml "
-            f"--capabilities CAPABILITY_IAM --parameter-overrides {overrides}"
+            f"--capabilities CAPABILITY_IAM --parameter-overrides {overrides}",
+            NAME=name,
         )
 
     def client(self, service: str, environment: Mapping[str, str] | None = None) -> Any:
@@ -125,6 +128,10 @@ class Installation:
             return self._client(service, ("test", "test", None))
         given = self.assume(environment)
         return self._client(service, (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
+
+    def s3_of_account(self, account: str) -> Any:
+        """S3 for somebody who may do anything in another account."""
+        return self._client("s3", (account, "test", None))
 
     def _client(self, service: str, keys: tuple[str, str, str | None]) -> Any:
         """Kept, as it takes a while to make one."""
@@ -160,9 +167,7 @@ def installed_on_aws(folder: Path) -> Iterator[Installation]:
     _write_cli(folder / "bin")
     with small_aws(SERVICES, ACCOUNT) as server:
         installation = Installation(server, folder)
-        installation.shell(
-            documented("Deploy"), OIDC_PROVIDER_ARN=OIDC_PROVIDER_ARN, EMAIL="operator@example.org"
-        )
+        installation.shell(documented("Deploy"), OIDC_PROVIDER_ARN=OIDC_PROVIDER_ARN, EMAIL="operator@example.org")
         yield installation
 
 

@@ -1,4 +1,4 @@
-"""Which IAM actions stand behind the calls that boto3 clients make, and what a role's policy allows: for comparing both.
+"""Which IAM actions stand behind the calls of boto3 clients, and what a role's policy allows: for comparing both.
 
 The table of operations is AWS's "Actions, resources, and condition keys for Amazon S3", as far as EmoScribe calls them.
 """
