@@ -1,6 +1,6 @@
 """Real servers for tests, each a process on loopback; installed on first use into a cache outside the repository.
 
-    ministack   S3 and SQS with S3 events, a faithful simulator
+    ministack   S3 and SQS with S3 events, a faithful simulator; also CloudFormation, IAM and the rest of a small AWS
     SeaweedFS   a production S3 server: signatures, conditional writes, ranges
     moto        S3 and SQS; sends two events for a multipart upload
 
@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,13 @@ class Server:
     process: "subprocess.Popen[bytes]"
 
 
+@dataclass(frozen=True, slots=True)
+class EncryptedServer(Server):
+    """One that answers over TLS; `authority` is the file with the certificate to trust."""
+
+    authority: Path
+
+
 @contextmanager
 def ministack() -> Iterator[Server]:
     """S3 and SQS. Accepts any credentials."""
@@ -54,6 +62,47 @@ def ministack() -> Iterator[Server]:
     url = f"http://127.0.0.1:{port}"
     with running([str(python), "-m", "ministack"], environment, f"{url}/_ministack/health") as process:
         yield Server(url, process)
+
+
+@contextmanager
+def small_aws(services: Sequence[str], account: str) -> Iterator[EncryptedServer]:
+    """ministack over TLS, where signatures, IAM policies and bucket and queue policies count.
+
+    The access key "test" is the account's root. Others come from STS.
+    """
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="small-aws-") as folder:
+        authority, certificate, key = (Path(folder) / name for name in ("ca.pem", "server.pem", "server.key"))
+        _issue_certificate(authority, certificate, key)
+        environment = {
+            "AUTH": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "IOT_MTLS_ENABLED": "0",
+            "MINISTACK_ACCOUNT_ID": account,
+            "MINISTACK_SSL_CERT": str(certificate),
+            "MINISTACK_SSL_KEY": str(key),
+            "SERVICES": ",".join(services),
+            "USE_SSL": "1",
+        }
+        python = installed(MINISTACK) / "bin" / "python"
+        url = f"https://127.0.0.1:{port}"
+        command = [str(python), "-m", "ministack"]
+        trusted = ssl.create_default_context(cafile=str(authority))
+        with running(command, environment, f"{url}/_ministack/health", trusted) as process:
+            yield EncryptedServer(url, process, authority)
+
+
+def _issue_certificate(authority: Path, certificate: Path, key: Path) -> None:
+    import trustme
+
+    issuer = trustme.CA()
+    issued = issuer.issue_cert("127.0.0.1", "localhost")
+    issuer.cert_pem.write_to_path(str(authority))
+    issued.private_key_pem.write_to_path(str(key))
+    for number, part in enumerate(issued.cert_chain_pems):
+        part.write_to_path(str(certificate), append=number > 0)
 
 
 @contextmanager
@@ -102,13 +151,16 @@ def moto() -> Iterator[Server]:
 
 @contextmanager
 def running(
-    command: Sequence[str], environment: Mapping[str, str], health_url: str
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    health_url: str,
+    trusted: ssl.SSLContext | None = None,
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """A process that is ready when its address answers, and gone afterwards."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
         try:
-            _wait_until_ready(process, health_url)
+            _wait_until_ready(process, health_url, trusted)
             yield process
         except RuntimeError as error:
             log.seek(0)
@@ -118,13 +170,13 @@ def running(
             process.wait()
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
+def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, trusted: ssl.SSLContext | None) -> None:
     give_up_s = time.monotonic() + START_S
     while time.monotonic() < give_up_s:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=1):  # noqa: S310  # an address of ours
+            with urllib.request.urlopen(url, timeout=1, context=trusted):  # noqa: S310  # an address of ours
                 return
         except OSError:
             time.sleep(0.05)
