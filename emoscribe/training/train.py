@@ -161,6 +161,7 @@ class Trainer:
         encoder = self.network.encoder
         if options.frozen_embeddings:
             encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+        self.network.freeze(options.frozen_layers)
         own = {id(parameter) for parameter in encoder.parameters()}
         bodies = [p for p in encoder.parameters() if p.requires_grad]
         heads = [p for p in self.network.parameters() if id(p) not in own]

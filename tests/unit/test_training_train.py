@@ -1,16 +1,18 @@
 """Learning, with a tiny encoder: repeatable, resumable, and it learns."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emoscribe.errors import InvalidRequestError
 from emoscribe.labels import LABELS
 from emoscribe.training.options import TrainOptions
 from emoscribe.training.rows import Row, read_rows, write_rows
-from tests.tiny_encoder import make_encoder
+from tests.tiny_encoder import make_encoder, make_mpnet
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("transformers", reason="training needs the extra `train`")
@@ -111,6 +113,48 @@ def test_a_label_that_a_corpus_does_not_know_is_not_learnt_from(encoder: Path, t
     gradient = trainer.network.head.bias.grad
     assert gradient is not None
     assert [float(one) == 0 for one in gradient] == [label == "disgust" for label in LABELS]
+
+
+@pytest.mark.parametrize("make", [make_encoder, make_mpnet])
+def test_frozen_layers_keep_their_values_and_the_others_learn(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    from emoscribe.training.network import load_encoder
+    from emoscribe.training.train import Trainer
+
+    encoder = make(tmp_path / "encoder")
+    options = replace(OPTIONS, frozen_layers=1, epochs=1)
+    trainer = Trainer(options, rows(), encoder, tmp_path / "out")
+    trainer.run(lambda _: None)
+    before, after = load_encoder(encoder).state_dict(), trainer.network.encoder.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("encoder.layer.1.") for name in changed)
+
+
+@pytest.mark.parametrize("make", [make_encoder, make_mpnet])
+def test_frozen_layers_record_nothing_for_a_backward_pass_and_drop_nothing(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(make(tmp_path)), 3, ["film"])
+    network.freeze(1)
+    network.train()
+    states: list[Any] = []
+    for layer in network.encoder.encoder.layer:
+        layer.register_forward_hook(lambda _module, _given, out: states.append(out[0]))
+    ids = torch.tensor([[2, 10, 11, 3]])
+    for _ in range(2):
+        network(ids, torch.ones_like(ids))
+    assert [one.requires_grad for one in states] == [False, True, False, True]
+    assert torch.equal(states[0], states[2])
+    assert not torch.equal(states[1], states[3])
+
+
+def test_more_layers_than_there_are_cannot_be_frozen(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.train import Trainer
+
+    with pytest.raises(InvalidRequestError, match="3 layers"):
+        Trainer(replace(OPTIONS, frozen_layers=3), rows(), encoder, tmp_path)
 
 
 def test_one_corpus_can_speak_for_the_model(encoder: Path) -> None:
