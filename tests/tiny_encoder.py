@@ -48,11 +48,16 @@ def make_encoder(folder: Path) -> Path:
 
 
 def make_mpnet(folder: Path) -> Path:
-    """The same of an MPNet: padding is 1, two separators stand before the context, there are no token types."""
+    """The same of an MPNet: padding is 1, two separators stand before the context, there are no token types.
+
+    Its word list holds a "[SEP]" that no sequence has, as that of the real one does.
+    """
     import torch
     from transformers import MPNetConfig, MPNetModel
 
-    words = _write_tokenizer(folder, ["<s>", "<pad>", "</s>", UNKNOWN], "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+    words = _write_tokenizer(
+        folder, ["<s>", "<pad>", "</s>", UNKNOWN, "[SEP]"], "<s> $A </s>", "<s> $A </s> </s> $B </s>"
+    )
     torch.manual_seed(0)
     MPNetModel(MPNetConfig(vocab_size=words, **SIZES), add_pooling_layer=False).save_pretrained(folder)
     return folder

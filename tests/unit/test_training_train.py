@@ -172,18 +172,30 @@ def test_one_corpus_can_speak_for_the_model(encoder: Path) -> None:
         assert torch.allclose(network.for_corpora(network(ids, mask), reddit), as_reddit, atol=1e-5)
 
 
-def test_padding_and_neighbours_change_nothing_and_context_does(encoder: Path) -> None:
-    from emoscribe.training.network import EmotionNetwork, load_encoder
+@pytest.mark.parametrize("make", [make_encoder, make_mpnet])
+def test_padding_and_neighbours_change_nothing_and_context_does_by_attention_only(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer
 
-    network = EmotionNetwork(load_encoder(encoder), 3, ["film"]).eval()
-    alone = torch.tensor([[2, 10, 11, 3]])
-    padded = torch.tensor([[2, 10, 11, 3, 0, 0], [2, 10, 11, 3, 9, 3]])
-    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+    from emoscribe.training.train import _padded, separator_of
+
+    encoder = make(tmp_path)
+    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    network = EmotionNetwork(load_encoder(encoder), separator_of(tokenizer), ["film"]).eval()
+    pooled: list[Any] = []
+    network.dropout.register_forward_hook(lambda _module, given, _out: pooled.append(given[0]))
+    alone, pair = tokenizer.encode("i love you"), tokenizer.encode("i love you", "what is it?")
+    ids, mask = _padded([alone.ids, pair.ids])
+    states: list[Any] = []
+    network.encoder.register_forward_hook(lambda _module, _given, out: states.append(out.last_hidden_state))
     with torch.no_grad():
-        expected = network(alone, torch.ones_like(alone))[0]
-        got = network(padded, mask)
+        expected = network(*_padded([alone.ids]))[0]
+        got = network(ids, mask)
     assert torch.allclose(got[0], expected, atol=1e-5)
-    assert not torch.allclose(got[1], expected, atol=1e-3)
+    assert not torch.allclose(got[1], expected, atol=1e-4)
+    assert torch.allclose(pooled[-1][1], states[-1][1, : len(alone.ids)].mean(0), atol=1e-5)
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
