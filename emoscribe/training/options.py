@@ -36,6 +36,7 @@ class TrainOptions:
     learning_rate: float = 1.5e-4
     head_learning_rate: float = 1e-3
     frozen_embeddings: bool = True  # word vectors keep their values: half of a small model, a third of a step's time
+    frozen_layers: int = 0  # the lower layers of the encoder that keep their values; their share of a step's backward half
     weight_decay: float = 0.01
     warmup: float = 0.06  # share of all steps
     dropout: float = 0.1

@@ -70,7 +70,7 @@ class Trainer:
         """Learn to the end. `on_report` gets step, steps, loss, rows a second."""
         self.out.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self.network.train()
+        self._to_training_mode()
         started, first, losses = time.perf_counter(), self.step, list[float]()
         while self.step < self.steps:
             epoch = self.step // self.batches_an_epoch
@@ -84,6 +84,20 @@ class Trainer:
                 if self.step % self.options.checkpoint_steps == 0:
                     self._save_checkpoint()
         self._finish(time.perf_counter() - started)
+
+    def _to_training_mode(self) -> None:
+        """What is frozen computes as it will when the model is used: without dropout."""
+        self.network.train()
+        for part in self._frozen_parts():
+            part.eval()
+
+    def _frozen_parts(self) -> list[torch.nn.Module]:
+        """The lower layers and all below them; MPNet's position bias, which its layers share, too."""
+        encoder, count = self.network.encoder, self.options.frozen_layers
+        if not count:
+            return []
+        bias = getattr(encoder.encoder, "relative_attention_bias", None)
+        return [encoder.embeddings, *encoder.encoder.layer[:count], *([bias] if bias is not None else [])]
 
     # --- steps --------------------------------------------------------------------------------
 
@@ -161,6 +175,8 @@ class Trainer:
         encoder = self.network.encoder
         if options.frozen_embeddings:
             encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+        for part in self._frozen_parts():
+            part.requires_grad_(False)
         own = {id(parameter) for parameter in encoder.parameters()}
         bodies = [p for p in encoder.parameters() if p.requires_grad]
         heads = [p for p in self.network.parameters() if id(p) not in own]
