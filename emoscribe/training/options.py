@@ -60,5 +60,7 @@ class ExportOptions:
     calibration_rows: int = 0  # of each at most; 0: all
     max_tokens: int = 128
     context_sentences: int = 2
+    word_bits: int = 8  # of the word vectors of the small file; 8 or 4
+    four_bit_layers: int = 0  # so many of the lowest layers have 4 bits there, the others 8
     balance: float = 0.5  # how far rare labels are favoured in the choice of one label; 1: all count the same
     target_risk: float = 0.3  # share of wrong labels among those that are not flagged, per class
