@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 BUCKET_BATCHES: Final = 50  # rows are sorted by length within this many batches
 AVERAGED_STEPS: Final = 5  # the moving average takes every fifth step: cheaper, and no worse
-SEPARATOR: Final = ("[SEP]", "</s>")  # of BERT, of MPNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +270,11 @@ def fit(
 
 
 def separator_of(tokenizer: Tokenizer) -> int:
-    """The token between a sentence and its context."""
-    return next(token for token in map(tokenizer.token_to_id, SEPARATOR) if token is not None)
+    """The token between a sentence and its context: the last one of a sentence that stands alone.
+
+    Not found by its name: MPNet's vocabulary has a "[SEP]", left from BERT's, that its sequences never hold.
+    """
+    return int(tokenizer.encode("a").ids[-1])
 
 
 def _positive_weight(rows: Sequence[Row], power: float) -> Tensor:
