@@ -32,13 +32,15 @@ class TrainOptions:
     seed: int = 20_261_123
     starts_from: str = ""  # weights.safetensors of an earlier run of the same corpora; "": the base encoder
     epochs: int = 2
+    steps: int = 0  # instead of whole epochs; 0: as many as the epochs have
     batch_rows: int = 64
     learning_rate: float = 1.5e-4
     head_learning_rate: float = 1e-3
     frozen_embeddings: bool = True  # word vectors keep their values: half of a small model, a third of a step's time
     frozen_layers: int = 0  # lowest layers of the encoder that keep their values, and all embeddings with them
     weight_decay: float = 0.01
-    warmup: float = 0.06  # share of all steps
+    warmup_steps: int = 100  # the learning rate rises; a tenth of the run at most
+    decay_steps: int = 0  # the last steps, in which it falls to 0; 0: from the end of the warm-up on
     dropout: float = 0.1
     average_decay: float = 0.999  # of the moving average of the weights, which is what is kept
     class_weight_power: float = 0.5  # positive rows of a label weigh (rows / positive rows) ** power

@@ -60,7 +60,7 @@ class Trainer:
         self.network = network.to(self.device)
         self.positive_weight = _positive_weight(rows, options.class_weight_power).to(self.device)
         self.batches_an_epoch = math.ceil(len(rows) / options.batch_rows)
-        self.steps = self.batches_an_epoch * options.epochs
+        self.steps = options.steps or self.batches_an_epoch * options.epochs
         self.optimizer = self._optimizer()
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.step = 0
@@ -74,6 +74,8 @@ class Trainer:
         while self.step < self.steps:
             epoch = self.step // self.batches_an_epoch
             for batch in self._epoch(epoch, skip=self.step % self.batches_an_epoch):
+                if self.step == self.steps:
+                    break
                 losses.append(self._learn(batch))
                 if self.step % 100 == 0 or self.step == self.steps:
                     speed = (self.step - first) * self.options.batch_rows / (time.perf_counter() - started)
@@ -89,7 +91,7 @@ class Trainer:
     def _learn(self, batch: Sequence[_Example]) -> float:
         options = self.options
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * _schedule(self.step / self.steps, options.warmup)
+            group["lr"] = group["peak"] * _schedule(self.step, self.steps, options)
         ids, mask = _padded([example.tokens for example in batch])
         labels = torch.tensor([example.row.labels for example in batch], dtype=torch.float32)
         known = torch.tensor([example.row.known for example in batch], dtype=torch.float32)
@@ -199,7 +201,7 @@ class Trainer:
 
         with safe_open(path, "pt") as file:
             record = json.loads(file.metadata()["state"])
-        if record["options"] != asdict(self.options):
+        if not self._is_on_the_way(record["options"], record["step"]):
             raise ValueError(f"{path} was made with other options: choose another output folder or delete it")
         tensors = load_file(path, device=self.device)
         self.network.load_state_dict(_under("network.", tensors))
@@ -212,6 +214,23 @@ class Trainer:
         torch.set_rng_state(torch.tensor(record["rng"], dtype=torch.uint8))
         self.step = record["step"]
         logger.info("going on at step %d of %d", self.step, self.steps)
+
+    def _is_on_the_way(self, earlier: dict[str, Any], step: int) -> bool:
+        """Whether a run with these options passes through that checkpoint.
+
+        The same options do. So do others of the same length or another, while the learning rate has not begun to fall
+        in either: how long a run is to be may be decided under way, and the whole run can be made again from nothing.
+        """
+        ours = asdict(self.options)
+        if earlier == ours:
+            return True
+        length = {"epochs", "steps", "decay_steps"}
+        others = [{key: value for key, value in one.items() if key not in length} for one in (earlier, ours)]
+        lengths = [one["steps"] or self.batches_an_epoch * one["epochs"] for one in (earlier, ours)]
+        return others[0] == others[1] and all(
+            one["decay_steps"] and one["warmup_steps"] <= steps // 10 and step <= steps - one["decay_steps"]
+            for one, steps in zip((earlier, ours), lengths, strict=True)
+        )
 
     def _finish(self, seconds: float) -> None:
         save_file({name: value.contiguous() for name, value in self.average.items()}, self.out / "weights.safetensors")
@@ -254,9 +273,11 @@ def _positive_weight(rows: Sequence[Row], power: float) -> Tensor:
     return weight / weight.mean() * 1.5
 
 
-def _schedule(done: float, warmup: float) -> float:
-    """Up in a line, down in a line."""
-    return done / warmup if done < warmup else max(0.0, (1 - done) / (1 - warmup))
+def _schedule(step: int, steps: int, options: TrainOptions) -> float:
+    """Share of the peak: up in a line, level, down in a line (arXiv 2404.06395)."""
+    warmup = min(options.warmup_steps, steps // 10)
+    decay = min(options.decay_steps or steps, steps - warmup)
+    return min(1.0, (step + 1) / (warmup + 1), (steps - step) / max(1, decay))
 
 
 def _padded(tokens: Sequence[list[int]]) -> tuple[Tensor, Tensor]:

@@ -86,6 +86,39 @@ def test_a_checkpoint_of_other_options_is_refused(encoder: Path, tmp_path: Path)
         train(encoder, tmp_path, replace(OPTIONS, epochs=5))
 
 
+def test_how_long_a_run_is_may_be_decided_under_way(encoder: Path, tmp_path: Path) -> None:
+    shorter = replace(OPTIONS, steps=15, warmup_steps=1, decay_steps=4)
+    longer = replace(shorter, steps=20)
+    train(encoder, tmp_path / "whole", shorter)
+    train(encoder, tmp_path / "cut", longer, stop_at=11)
+    reports = train(encoder, tmp_path / "cut", shorter)
+    assert reports[-1]["step"] == reports[-1]["steps"] == 15
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert max(float((whole[name].float() - cut[name].float()).abs().max()) for name in whole) < 1e-5
+
+
+@pytest.mark.parametrize(("first", "then"), [(12, 20), (20, 12)])
+def test_a_run_whose_learning_rate_has_begun_to_fall_cannot_become_another(
+    encoder: Path, tmp_path: Path, first: int, then: int
+) -> None:
+    options = replace(OPTIONS, warmup_steps=1, decay_steps=4)  # 12 steps: down from step 8 on; 20: from step 16 on
+    train(encoder, tmp_path, replace(options, steps=first), stop_at=11)  # the checkpoint is of step 10
+    with pytest.raises(ValueError, match="other options"):
+        train(encoder, tmp_path, replace(options, steps=then))
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    from emoscribe.training.train import _schedule
+
+    options = TrainOptions(warmup_steps=10, decay_steps=20)
+    shares = [_schedule(step, 100, options) for step in range(100)]
+    assert shares[:10] == sorted(shares[:10])
+    assert shares[0] > 0
+    assert set(shares[10:81]) == {1.0}
+    assert shares[80:] == sorted(shares[80:], reverse=True)
+    assert 0 < shares[-1] <= 0.05
+
+
 def test_it_learns_what_the_rows_say(encoder: Path, tmp_path: Path) -> None:
     from tokenizers import Tokenizer
 
