@@ -21,6 +21,8 @@ class PrepareOptions:
     rows: int = 0  # of each corpus at most; 0: all
     corpora: Mapping[str, CorpusShare] = field(default_factory=dict)
     held_out: tuple[str, ...] = ()  # corpora whose dev and test texts must not be learnt
+    teacher: str = ""  # an emotion model, by name or folder, whose opinion every row gets; "": none
+    unlabelled: tuple[str, ...] = ()  # text files or corpora of which only the teacher's opinion is learnt
     corrections_as: str = "xed"  # the corpus whose scale and bias corrections share: spoken lines too
     corrections_repeat: int = 5  # how often each correction is learnt in an epoch
 
@@ -45,6 +47,8 @@ class TrainOptions:
     average_decay: float = 0.999  # of the moving average of the weights, which is what is kept
     class_weight_power: float = 0.5  # positive rows of a label weigh (rows / positive rows) ** power
     label_smoothing: float = 0.02
+    teacher_share: float = 0.0  # of the loss, where rows have a teacher's opinion; the rest is people's labels
+    teacher_speaks_as: str = "xed"  # the corpus whose scale and bias the teacher's opinion is held against
     max_tokens: int = 96
     heard_share: float = 0.35  # rows that are learnt as a transcript would write them
     variant_share: float = 0.5  # rows with variants that are learnt in one of them

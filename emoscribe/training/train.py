@@ -22,8 +22,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
+from emoscribe.training.losses import Losses
 from emoscribe.training.network import EmotionNetwork, load_encoder
 from emoscribe.training.options import TrainOptions
 from emoscribe.training.rows import Row, read_rows
@@ -58,7 +58,7 @@ class Trainer:
         if options.starts_from:
             network.load_state_dict(load_file(options.starts_from))
         self.network = network.to(self.device)
-        self.positive_weight = _positive_weight(rows, options.class_weight_power).to(self.device)
+        self.losses = Losses(options, rows, self.corpora, self.device)
         self.batches_an_epoch = math.ceil(len(rows) / options.batch_rows)
         self.steps = options.steps or self.batches_an_epoch * options.epochs
         self.optimizer = self._optimizer()
@@ -93,17 +93,8 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * _schedule(self.step, self.steps, options)
         ids, mask = _padded([example.tokens for example in batch])
-        labels = torch.tensor([example.row.labels for example in batch], dtype=torch.float32)
-        known = torch.tensor([example.row.known for example in batch], dtype=torch.float32)
-        corpus = torch.tensor([self.corpora.index(example.row.corpus) for example in batch])
-        labels = labels * (1 - 2 * options.label_smoothing) + options.label_smoothing
-        logits = self.network.for_corpora(
-            self.network(ids.to(self.device), mask.to(self.device)), corpus.to(self.device)
-        )
-        losses = binary_cross_entropy_with_logits(
-            logits, labels.to(self.device), pos_weight=self.positive_weight, reduction="none"
-        )
-        loss = (losses * known.to(self.device)).sum() / known.sum()
+        logits = self.network(ids.to(self.device), mask.to(self.device))
+        loss = self.losses.of(logits, [example.row for example in batch], self.network)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -222,6 +213,7 @@ class Trainer:
         in either: how long a run is to be may be decided under way, and the whole run can be made again from nothing.
         """
         ours = asdict(self.options)
+        earlier = asdict(TrainOptions()) | earlier  # a checkpoint may be older than an option
         if earlier == ours:
             return True
         length = {"epochs", "steps", "decay_steps"}
@@ -263,14 +255,6 @@ def separator_of(tokenizer: Tokenizer) -> int:
     Not found by its name: MPNet's vocabulary has a "[SEP]", left from BERT's, that its sequences never hold.
     """
     return int(tokenizer.encode("a").ids[-1])
-
-
-def _positive_weight(rows: Sequence[Row], power: float) -> Tensor:
-    labels = torch.tensor([row.labels for row in rows], dtype=torch.float32)
-    known = torch.tensor([row.known for row in rows], dtype=torch.float32)
-    share = (labels * known).sum(0).clamp(min=1) / known.sum(0).clamp(min=1)  # (7,)
-    weight = share**-power
-    return weight / weight.mean() * 1.5
 
 
 def _schedule(step: int, steps: int, options: TrainOptions) -> float:

@@ -36,7 +36,7 @@ from emoscribe.scoring import Floats
 from emoscribe.settings import load_settings
 from emoscribe.training.network import EmotionNetwork
 from emoscribe.training.options import CorpusShare, PrepareOptions, TrainOptions
-from emoscribe.training.prepare import Inputs, Languages, prepare
+from emoscribe.training.prepare import Inputs, Models, prepare
 from emoscribe.training.rows import Row, read_rows
 from emoscribe.training.train import Trainer, _padded
 from tests.bench.output import save
@@ -100,7 +100,7 @@ def _write_corrections(path: Path, count: int) -> Path:
 
 def _rows(out: Path, count: int, corrections: tuple[Path, ...]) -> list[Row]:
     options = PrepareOptions(rows=count, corpora={name: CorpusShare() for name in CORPORA}, held_out=(*CORPORA, DOMAIN))
-    prepare(options, Inputs(DATA, corrections), out, Languages(FakeTranslator()), lambda *_: None)
+    prepare(options, Inputs(DATA, corrections), out, Models(FakeTranslator()), lambda *_: None)
     return list(read_rows(out / "train.jsonl"))
 
 

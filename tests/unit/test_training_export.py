@@ -132,11 +132,15 @@ def test_the_reference_keeps_exact_logits_by_the_name_of_the_text(tmp_path: Path
     from emoscribe.evaluation.examples import Example
     from emoscribe.training.fidelity import REFERENCE_TEXTS, examples_of, read_reference, write_reference
 
-    examples = [Example(f"text {k}", frozenset({"fear"}), source="film", id=str(k)) for k in range(1000)]
-    logits = np.random.default_rng(0).normal(size=(1000, 7))
+    examples = [
+        Example(f"text {k}", frozenset({"fear"}), source="xed" if k % 2 else "brighter-ptbr", id=str(k))
+        for k in range(2000)
+    ]
+    logits = np.random.default_rng(0).normal(size=(2000, 7))
     write_reference(tmp_path / "reference.json", examples, logits)
     keys, kept = read_reference(tmp_path / "reference.json")
     assert len(set(keys)) == REFERENCE_TEXTS
+    assert {corpus for corpus, _ in keys} == {"xed"}
     numbers = [int(one.id) for one in examples_of(keys, examples)]
     assert np.abs(kept - logits[numbers]).max() < 1e-3
 

@@ -137,6 +137,45 @@ def test_it_learns_what_the_rows_say(encoder: Path, tmp_path: Path) -> None:
     assert record["rows"] == len(rows())
 
 
+def test_a_student_learns_from_a_teacher_alone_what_no_label_says(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.train import Trainer
+
+    options = replace(OPTIONS, epochs=30, average_decay=0.9, teacher_share=0.5, teacher_speaks_as="film")
+    soft = [
+        replace(row, labels=(0,) * 7, known=(0,) * 7, soft=tuple(0.9 if flag else 0.05 for flag in row.labels))
+        for row in rows()
+    ]
+    trainer = Trainer(options, soft, encoder, tmp_path)
+    trainer.run(lambda _: None)
+    network = trainer.network.eval()
+    film = torch.tensor([trainer.corpora.index("film")])
+    for label, text in TEXTS.items():
+        ids = torch.tensor([trainer.tokenizer.encode(text).ids])
+        with torch.no_grad():
+            chances = network.for_corpora(network(ids, torch.ones_like(ids)), film).sigmoid()[0]
+        assert LABELS[int(chances.argmax())] == label
+        assert float(chances.max()) == pytest.approx(0.9, abs=0.12)
+
+
+def test_without_a_share_a_teachers_opinion_changes_nothing(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.losses import Losses
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(encoder), 3, ["film", "reddit"])
+    logits = torch.randn(8, 7)
+    labelled = rows()[:8]
+    taught = [replace(row, soft=(0.5,) * 7) for row in labelled]
+    found = {}
+    for share in (0.0, 0.5):
+        losses = Losses(
+            replace(OPTIONS, teacher_share=share, teacher_speaks_as="film"), labelled, network.corpora, "cpu"
+        )
+        for kind, batch in (("labelled", labelled), ("taught", taught)):
+            found[share, kind] = losses.of(logits, batch, network).item()
+    assert found[0.0, "taught"] == found[0.0, "labelled"] == found[0.5, "labelled"]
+    assert found[0.5, "taught"] != found[0.0, "taught"]
+
+
 def test_a_label_that_a_corpus_does_not_know_is_not_learnt_from(encoder: Path, tmp_path: Path) -> None:
     from emoscribe.training.train import Trainer
 
