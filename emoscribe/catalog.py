@@ -14,7 +14,15 @@ from typing import Final, Literal
 
 from emoscribe.errors import InvalidRequestError, ModelError, ModelIntegrityError, ModelMissingError
 from emoscribe.model_store.cache import Inspection, ModelRecord, differences, inspect, record_files
-from emoscribe.model_store.entry import Catalog, ModelEntry, Role, default_catalog, files_digest
+from emoscribe.model_store.entry import (
+    Catalog,
+    ModelEntry,
+    Role,
+    default_catalog,
+    files_digest,
+    hub_encoder,
+    is_hub_address,
+)
 from emoscribe.model_store.pull import OnProgress, Puller, PullProgress, PullResult
 from emoscribe.model_store.sources import Sources, bundled_folder
 from emoscribe.types import ModelInfo
@@ -66,10 +74,11 @@ class ModelStatus:
 def locate(name: str, models_dir: Path, *, catalog: Catalog | None = None) -> Path:
     """The folder of a model's files, quickly checked.
 
-    Raises ModelMissingError, ModelIntegrityError; InvalidRequestError for an unknown name.
+    Raises ModelMissingError, ModelIntegrityError; InvalidRequestError for an unknown name. `name`: also the address of
+    an encoder of the hub, `hub:OWNER/NAME@COMMIT`.
     """
-    catalog = catalog or default_catalog()
-    status = _status(_entry(name, catalog), catalog, models_dir)
+    entry, catalog = _entry(name, catalog or default_catalog())
+    status = _status(entry, catalog, models_dir)
     if status.folder is None:
         raise _missing(name, catalog)
     if status.state == "corrupt":
@@ -79,8 +88,7 @@ def locate(name: str, models_dir: Path, *, catalog: Catalog | None = None) -> Pa
 
 def model_info(name: str, models_dir: Path, *, catalog: Catalog | None = None) -> ModelInfo:
     """What an analysis says about a model that `locate` has found. Raises ModelMissingError."""
-    catalog = catalog or default_catalog()
-    entry = _entry(name, catalog)
+    entry, catalog = _entry(name, catalog or default_catalog())
     if entry.is_bundled:
         version, digest = entry.version or "", files_digest((file.name, file.sha256 or "") for file in entry.files)
     elif record := inspect(entry, models_dir).record:
@@ -91,10 +99,16 @@ def model_info(name: str, models_dir: Path, *, catalog: Catalog | None = None) -
 
 
 def select(selection: Sequence[str], *, catalog: Catalog | None = None) -> list[str]:
-    """Model names from names and profiles, each once, in order. Raises InvalidRequestError for an unknown one."""
+    """Model names from names and profiles, each once, in order. Raises InvalidRequestError for an unknown one.
+
+    An encoder of the hub, `hub:OWNER/NAME@COMMIT`, becomes the name under which the cache has it.
+    """
     catalog = catalog or default_catalog()
     names: dict[str, None] = {}
     for item in selection:
+        if is_hub_address(item):
+            names[hub_encoder(item).name] = None
+            continue
         if item not in catalog.profiles and item not in catalog.models:
             known = ", ".join([*catalog.profiles, *catalog.models])
             raise InvalidRequestError(f"There is no model or profile {item!r}.", fix=f"Choose from: {known}.")
@@ -106,12 +120,12 @@ def list_models(
     models_dir: Path, selection: Sequence[str] = (), *, catalog: Catalog | None = None
 ) -> list[ModelStatus]:
     """The state of the selected models, of all without a selection, by the quick check."""
-    return _statuses(models_dir, selection, catalog or default_catalog(), is_full=False)
+    return _statuses(models_dir, selection, (catalog or default_catalog()).with_encoders(selection), is_full=False)
 
 
 def verify(models_dir: Path, selection: Sequence[str] = (), *, catalog: Catalog | None = None) -> list[ModelStatus]:
     """As `list_models`, with every byte hashed."""
-    return _statuses(models_dir, selection, catalog or default_catalog(), is_full=True)
+    return _statuses(models_dir, selection, (catalog or default_catalog()).with_encoders(selection), is_full=True)
 
 
 def pull(
@@ -126,7 +140,7 @@ def pull(
 
     Raises InvalidRequestError for an unknown name or profile; every other failure is in its model's result.
     """
-    catalog = catalog or default_catalog()
+    catalog = (catalog or default_catalog()).with_encoders(selection)
     puller = Puller(models_dir, sources or Sources(), on_progress or (lambda _: None))
     results = []
     for name in select(selection, catalog=catalog):
@@ -157,15 +171,19 @@ def forbid_downloads() -> None:
 # --- inside -----------------------------------------------------------------------------------------------------
 
 
-def _entry(name: str, catalog: Catalog) -> ModelEntry:
+def _entry(name: str, catalog: Catalog) -> tuple[ModelEntry, Catalog]:
+    """And the catalogue that has it."""
+    if is_hub_address(name):
+        entry = hub_encoder(name)
+        return entry, catalog.with_encoders([name])
     if name not in catalog.models:
         raise InvalidRequestError(f"There is no model {name!r}.", fix=f"Choose from: {', '.join(catalog.models)}.")
-    return catalog.models[name]
+    return catalog.models[name], catalog
 
 
 def _missing(name: str, catalog: Catalog) -> ModelMissingError:
     """The error for a model that is not there, with the command that helps."""
-    if catalog.models[name].is_bundled:
+    if not is_hub_address(name) and catalog.models[name].is_bundled:
         fix = "Reinstall emoscribe: the files come with it or with the packages it needs."
     else:
         fix = f"Run `emoscribe models pull {(*catalog.profiles_of(name), name)[0]}`."

@@ -4,6 +4,7 @@ from functools import partial
 
 from emoscribe import catalog
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
+from emoscribe.emotion_model import locate_emotion_model
 from emoscribe.errors import UnsupportedLanguageError
 from emoscribe.media import DecodeLimits
 from emoscribe.pipeline import AnalysisOptions
@@ -45,14 +46,14 @@ def load_classifier(settings: Settings) -> EmotionClassifier:
     options = ClassifierOptions(
         device=settings.device, threads=settings.threads, batch_size=settings.sentences_per_batch
     )
-    folder = catalog.locate("emotion", settings.models_dir)
-    return EmotionClassifier(folder, catalog.model_info("emotion", settings.models_dir), options)
+    folder, info = locate_emotion_model(settings.emotion_model, settings.models_dir)
+    return EmotionClassifier(folder, info, options)
 
 
 def check_models(settings: Settings) -> None:
     """Whether the models that every analysis needs are there. Raises ModelMissingError or ModelIntegrityError."""
-    for name in (WHISPER[settings.profile], "emotion"):
-        catalog.locate(name, settings.models_dir)
+    catalog.locate(WHISPER[settings.profile], settings.models_dir)
+    locate_emotion_model(settings.emotion_model, settings.models_dir)
 
 
 def load_stages(settings: Settings) -> Stages:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from emoscribe.catalog import select
+from emoscribe.emotion_model import is_folder, locate_emotion_model
 from emoscribe.errors import CallbackRefusedError, InvalidRequestError, MediaLimitError
 from emoscribe.jobs import JobOptions, JobRequest, LocalFile, S3Object, check_callback_url, fingerprint
 from emoscribe.jobs.s3_address import check_key
@@ -84,10 +86,14 @@ def settings_fingerprint(settings: Settings) -> str:
     """
     locked = read_lock(settings.models_dir)
     catalog = default_catalog()
-    models = {
+    names = [name for name in catalog.profiles[settings.profile] if catalog.models[name].role != "emotion"]
+    own = is_folder(settings.emotion_model)
+    models: dict[str, object] = {
         name: _file_hashes(catalog.models[name], locked[name].files if name in locked else {})
-        for name in catalog.profiles[settings.profile]
+        for name in (names if own else select([*names, settings.emotion_model]))
     }
+    if own:
+        models["emotion"] = locate_emotion_model(settings.emotion_model, settings.models_dir)[1].sha256
     return fingerprint({"analysis": analysis_options(settings).recorded, "models": models})
 
 

@@ -22,6 +22,11 @@ class Settings(BaseSettings):
 
     # models
     profile: Literal["embedded", "quality"] = Field("embedded", description="Which set of models to use.")
+    emotion_model: str = Field(
+        "emotion",
+        min_length=1,
+        description="The emotion classifier: a name of the catalogue, or a folder that `emoscribe train` made.",
+    )
     models_dir: Path = Field(
         default_factory=lambda: Path.home() / ".cache" / "emoscribe" / "models",
         description="Where pulled models are kept.",

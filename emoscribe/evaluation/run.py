@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from emoscribe import catalog
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
-from emoscribe.errors import InvalidRequestError, ModelMissingError
+from emoscribe.emotion_model import locate_emotion_model
+from emoscribe.errors import InvalidRequestError
 from emoscribe.evaluation.baselines import QUOTED, trained_baselines
 from emoscribe.evaluation.corpora import load_set
 from emoscribe.evaluation.examples import EvaluationSet, Example
@@ -26,7 +26,6 @@ from emoscribe.evaluation.spoken import heard, word_error_rate
 from emoscribe.evaluation.swaps import swap_rows
 from emoscribe.evaluation.translation import translated
 from emoscribe.local_stages import load_transcriber, load_translator
-from emoscribe.model_store.entry import files_digest
 from emoscribe.settings import Settings
 from emoscribe.types import ModelInfo
 
@@ -184,22 +183,9 @@ def _spoken(examples: Sequence[Example], settings: Settings, tell: Tell) -> list
 
 def load_judge(name: str, settings: Settings) -> LoadedJudge:
     """A folder with a model, or the catalogue's model of that name. Raises ModelError, InvalidRequestError."""
-    folder = Path(name)
-    if folder.is_dir():
-        info = _info(folder)
-    elif "/" in name:
-        raise ModelMissingError(f"There is no folder {name}.", fix="Give a folder with a model, or a catalogue name.")
-    else:
-        folder = catalog.locate(name, settings.models_dir)
-        info = catalog.model_info(name, settings.models_dir)
+    folder, info = locate_emotion_model(name, settings.models_dir)
     options = ClassifierOptions(settings.device, settings.threads, settings.sentences_per_batch)
     return LoadedJudge(info, ModelJudge(EmotionClassifier(folder, info, options)))
-
-
-def _info(folder: Path) -> ModelInfo:
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".onnx", ".json"})
-    digest = files_digest((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
-    return ModelInfo(role="emotion", name=folder.resolve().name, version=digest[:12], sha256=digest, license="unknown")
 
 
 def _beside(

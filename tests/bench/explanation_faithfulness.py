@@ -45,7 +45,7 @@ def main() -> None:
     figures: dict[str, object] = {}
     for name, texts in (("GoEmotions dev", _goemotions()), ("XED", _xed())):
         figures[name] = _faithfulness(classifier, texts, chosen.rows)
-    figures["times one classification, by words"] = _cost(classifier)
+    figures["times one classification, by words"] = cost(classifier)
     save("explanation_faithfulness", figures)
 
 
@@ -116,7 +116,7 @@ def _score(classifier: EmotionClassifier, text: str, label: Label) -> float:
 # --- cost ----------------------------------------------------------------------------------------
 
 
-def _cost(classifier: EmotionClassifier) -> dict[str, dict[str, dict[str, float]]]:
+def cost(classifier: EmotionClassifier) -> dict[str, dict[str, dict[str, float]]]:
     words = " ".join(text for text in _goemotions()[:200]).split()
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for length in LENGTHS:

@@ -34,9 +34,9 @@ def train(corpora: Path, out: Path, *more: str) -> str:
 
 
 def test_the_model_answers(trained: Path) -> None:
-    from emoscribe.training.export import INFO  # needs torch
+    from emoscribe.training.fidelity import INFO  # needs torch
 
-    for variant in ("fp32", "int8"):
+    for variant in ("fp32", "small"):
         model = EmotionClassifier(trained / "model" / variant, INFO)
         [scores] = model.classify([EmotionRequest("I love this so much, thank you!", "Here it is.")])
         assert isinstance(scores, EmotionScores)
@@ -56,4 +56,4 @@ def test_the_record_says_how_it_was_made(trained: Path) -> None:
     log = [json.loads(line) for line in (trained / "weights" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["step"] == log[-1]["steps"] == 20
     export = json.loads((trained / "model" / "export.json").read_text())
-    assert export["int8"]["bytes"] < export["fp32"]["bytes"] / 2.5
+    assert export["small"]["bytes"] < export["fp32"]["bytes"] / 2.5

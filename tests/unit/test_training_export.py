@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("transformers", reason="training needs the extra `train`")
 pytest.importorskip("onnxscript", reason="training needs the extra `train`")
 
+NAMES = ("fp32", "int8", "int4")
 METADATA = {
     "labels": list(LABELS),
     "activation": "sigmoid",
@@ -30,26 +31,28 @@ METADATA = {
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders fp32 and int8 of a network with random weights."""
+    """Folders fp32, int8 and int4 of a network with random weights."""
     from emoscribe.training.network import EmotionNetwork, load_encoder
-    from emoscribe.training.onnx_files import export_fp32, quantise, write_metadata
+    from emoscribe.training.onnx_files import export_fp32, write_metadata
+    from emoscribe.training.quantise import Precision, quantise
 
     root = tmp_path_factory.mktemp("models")
     torch.manual_seed(1)
     encoder = make_encoder(root / "encoder")
     network = EmotionNetwork(load_encoder(encoder), 3, ["film"])
-    for name in ("fp32", "int8"):
+    for name in NAMES:
         (root / name).mkdir()
         (root / name / "tokenizer.json").write_bytes((encoder / "tokenizer.json").read_bytes())
     assert export_fp32(network, root / "fp32" / "model.onnx", vocabulary=80) < 1e-4
     quantise(root / "fp32" / "model.onnx", root / "int8" / "model.onnx")
-    for name in ("fp32", "int8"):
+    quantise(root / "fp32" / "model.onnx", root / "int4" / "model.onnx", Precision(word_bits=4, four_bit_layers=2))
+    for name in NAMES:
         write_metadata(root / name / "model.onnx", METADATA)
     return root
 
 
 def classifier(folder: Path) -> EmotionClassifier:
-    from emoscribe.training.export import INFO
+    from emoscribe.training.fidelity import INFO
 
     return EmotionClassifier(folder, INFO, ClassifierOptions(threads=1))
 
@@ -62,16 +65,84 @@ REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize("name", ["fp32", "int8"])
+@pytest.mark.parametrize("name", NAMES)
 def test_neighbours_change_nothing(models: Path, name: str) -> None:
     model = classifier(models / name)
     alone = np.concatenate([model.logits([request]) for request in REQUESTS])
     assert np.abs(model.logits(REQUESTS) - alone).max() < 1e-4
 
 
-def test_8_bits_cost_little_and_take_less_room(models: Path) -> None:
-    exact, small = classifier(models / "fp32").logits(REQUESTS), classifier(models / "int8").logits(REQUESTS)
-    assert 0 < np.abs(exact - small).max() < 0.1
+@pytest.mark.parametrize(("name", "most"), [("int8", 0.02), ("int4", 0.1)])
+def test_fewer_bits_cost_little_and_take_less_room(models: Path, name: str, most: float) -> None:
+    exact, small = classifier(models / "fp32").logits(REQUESTS), classifier(models / name).logits(REQUESTS)
+    assert 0 < np.abs(exact - small).max() < most
+    assert (models / name / "model.onnx").stat().st_size < (models / "fp32" / "model.onnx").stat().st_size
+
+
+def test_4_bits_are_the_nearest_ones_and_a_block_of_zeros_stays_zero() -> None:
+    from emoscribe.training.quantise import BLOCK, in_4_bits
+
+    values = np.random.default_rng(0).normal(size=(5, 4 * BLOCK)).astype(np.float32)
+    values[2, :BLOCK] = 0
+    numbers, scales = in_4_bits(values)
+    assert scales.shape == (5, 4)
+    back = numbers * np.repeat(scales.astype(np.float32), BLOCK, axis=1)
+    assert (back[2, :BLOCK] == 0).all()
+    # of numbers spread normally, 32 to a scale, 4 bits keep all but 1 % of the square
+    assert np.square(back - values).mean() < 0.011 * np.square(values).mean()
+    steps = np.repeat(np.abs(scales.astype(np.float32)), BLOCK, axis=1)
+    inside = np.abs(numbers) < 7
+    assert (np.abs(back - values) <= steps / 2 + 1e-4)[inside].all()
+
+
+def test_a_table_of_many_words_in_4_bits_gives_its_rows_back(tmp_path: Path) -> None:
+    import onnx
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+
+    from emoscribe.training.quantise import Precision, quantise
+
+    table = np.random.default_rng(0).normal(size=(10_240, 64)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "ids"], ["out"])],
+        "words",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 64])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), tmp_path / "a.onnx")
+    quantise(tmp_path / "a.onnx", tmp_path / "b.onnx", Precision(word_bits=4))
+    ids = np.array([0, 7, 10_239])
+    [rows] = ort.InferenceSession(tmp_path / "b.onnx", providers=["CPUExecutionProvider"]).run(None, {"ids": ids})
+    assert np.square(rows - table[ids]).mean() < 0.011
+    assert (tmp_path / "b.onnx").stat().st_size < 0.15 * table.nbytes
+
+
+def test_small_weights_that_cost_too_much_are_refused() -> None:
+    from emoscribe.training.fidelity import MOST_ECE_ADDED, MOST_F1_LOST, Cost, Quality
+
+    exact = Quality(0.6, 0.5, 0.03)
+    Cost(exact, Quality(0.6 - MOST_F1_LOST + 1e-6, 0.4, 0.03 + MOST_ECE_ADDED - 1e-6), 0.1, 9).check()
+    for small in (Quality(0.5949, 0.5, 0.03), Quality(0.6, 0.5, 0.0401)):
+        with pytest.raises(ModelIntegrityError, match="cost too much"):
+            Cost(exact, small, 0.1, 9).check()
+
+
+def test_the_reference_keeps_exact_logits_by_the_name_of_the_text(tmp_path: Path) -> None:
+    from emoscribe.evaluation.examples import Example
+    from emoscribe.training.fidelity import REFERENCE_TEXTS, examples_of, read_reference, write_reference
+
+    examples = [
+        Example(f"text {k}", frozenset({"fear"}), source="xed" if k % 2 else "brighter-ptbr", id=str(k))
+        for k in range(2000)
+    ]
+    logits = np.random.default_rng(0).normal(size=(2000, 7))
+    write_reference(tmp_path / "reference.json", examples, logits)
+    keys, kept = read_reference(tmp_path / "reference.json")
+    assert len(set(keys)) == REFERENCE_TEXTS
+    assert {corpus for corpus, _ in keys} == {"xed"}
+    numbers = [int(one.id) for one in examples_of(keys, examples)]
+    assert np.abs(kept - logits[numbers]).max() < 1e-3
 
 
 def test_the_file_says_how_to_read_its_logits(models: Path) -> None:

@@ -16,9 +16,10 @@ from emoscribe.errors import InvalidRequestError
 from emoscribe.labels import LABELS
 from emoscribe.training.config import SHIPPED, read_config
 from emoscribe.training.options import CorpusShare, PrepareOptions
-from emoscribe.training.prepare import Inputs, Languages, prepare
+from emoscribe.training.prepare import Inputs, Models, prepare
 from emoscribe.training.rows import Row, read_rows
 from emoscribe.training.speech_like import as_heard
+from emoscribe.types import EmotionRequest, EmotionScores
 from tests.fakes import FakeTranslator
 
 CORRECTION = Correction(
@@ -56,9 +57,9 @@ def run(corpora: Path, out: Path, shares: dict[str, CorpusShare], **options: obj
         return [f"{text}, as it were" for text in texts]
 
     chosen = replace(PrepareOptions(corpora=shares, held_out=("goemotions",)), **options)  # type: ignore[arg-type]  # test
-    languages = Languages(FakeTranslator(), there_and_back)
+    models = Models(FakeTranslator(), there_and_back)
     corrections = tuple(corpora.parent.glob("*.jsonl"))
-    prepare(chosen, Inputs(corpora, corrections), out, languages, lambda *_: None)
+    prepare(chosen, Inputs(corpora, corrections), out, models, lambda *_: None)
     return list(read_rows(out / "train.jsonl"))
 
 
@@ -102,6 +103,64 @@ def test_only_corrections_that_were_opted_in_are_learnt_and_the_last_word_counts
     (tmp_path / "ours.jsonl").write_bytes(corrections_jsonl([CORRECTION, private, changed_mind]))
     rows = run(corpora, tmp_path / "out", {}, corrections_repeat=2)
     assert [(row.text, labels_of(row), row.corpus) for row in rows] == [("how gross", {"fear"}, "xed")] * 2
+
+
+def with_opinion(rows: Sequence[Row]) -> list[Row]:
+    """A teacher who hears anger in capitals."""
+    return [replace(row, soft=(float(row.text.isupper()), *(0.1,) * 6)) for row in rows]
+
+
+def test_every_row_gets_the_teachers_opinion_and_each_text_is_judged_once(corpora: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def teacher(rows: Sequence[Row]) -> list[Row]:
+        asked.extend(row.text for row in rows)
+        return with_opinion(rows)
+
+    (corpora / "lines.txt").write_text(
+        "Where did he go?\n\n A plain remark, no more \nthis line is in the TEST set, too!\nI shook\n"
+    )
+    shares = {"brighter-eng": CorpusShare(repeat=3), "brighter-ptbr": CorpusShare()}
+    options = PrepareOptions(corpora=shares, held_out=("goemotions",), teacher="a", unlabelled=("lines.txt",))
+    models = Models(FakeTranslator(), None, teacher)
+    prepare(options, Inputs(corpora), tmp_path / "rows", models, lambda *_: None)
+    rows = list(read_rows(tmp_path / "rows" / "train.jsonl"))
+    assert len(asked) == len(set(asked)) == len({row.text for row in rows})
+    assert {row.text: row.soft[0] for row in rows} == {
+        "I shook": 0.0, "QUE DIA LINDO": 1.0, "UMA FRASE": 1.0, "Where did he go?": 0.0, "A plain remark, no more": 0.0,
+    }  # fmt: skip
+    assert {row.text for row in rows if not any(row.known)} == {"Where did he go?", "A plain remark, no more"}
+    manifest = json.loads((tmp_path / "rows" / "manifest.json").read_text())
+    assert (manifest["teacher"], manifest["unlabelled"]) == ("a", 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unlabelled": ("lines.txt",)}, "need a teacher"),
+        ({"unlabelled": ("lines.txt",), "teacher": "a"}, "lines.txt cannot be read"),
+        ({"unlabelled": ("meld",), "teacher": "a"}, "may not learn from meld"),
+    ],
+)
+def test_unlabelled_texts_that_are_of_no_use_are_refused(
+    corpora: Path, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=message):
+        run(corpora, tmp_path / "rows", {}, **options)
+
+
+def test_a_model_as_the_program_runs_it_can_teach(tmp_path: Path) -> None:
+    from emoscribe.emotion import EmotionClassifier
+    from emoscribe.emotion_model import locate_emotion_model
+    from emoscribe.training.teacher import opinions
+
+    classifier = EmotionClassifier(*locate_emotion_model("emotion", tmp_path))
+    nothing = (0,) * 7
+    rows = [Row(text, nothing, nothing, "xed") for text in ("I hate you!", "What a lovely surprise!", "I love you.")]
+    for row, judged in zip(rows, opinions(classifier)(rows), strict=True):
+        [scores] = classifier.classify([EmotionRequest(row.text)])
+        assert isinstance(scores, EmotionScores)
+        assert judged.soft == pytest.approx(tuple(scores.scores[label] for label in LABELS), abs=1e-3)
 
 
 def test_the_manifest_says_what_was_learnt_and_the_same_seed_gives_the_same_rows(corpora: Path, tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """Learning, with a tiny encoder: repeatable, resumable, and it learns."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emoscribe.errors import InvalidRequestError
 from emoscribe.labels import LABELS
 from emoscribe.training.options import TrainOptions
 from emoscribe.training.rows import Row, read_rows, write_rows
-from tests.tiny_encoder import make_encoder
+from tests.tiny_encoder import make_encoder, make_mpnet
 
 torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("transformers", reason="training needs the extra `train`")
@@ -84,6 +86,39 @@ def test_a_checkpoint_of_other_options_is_refused(encoder: Path, tmp_path: Path)
         train(encoder, tmp_path, replace(OPTIONS, epochs=5))
 
 
+def test_how_long_a_run_is_may_be_decided_under_way(encoder: Path, tmp_path: Path) -> None:
+    shorter = replace(OPTIONS, steps=15, warmup_steps=1, decay_steps=4)
+    longer = replace(shorter, steps=20)
+    train(encoder, tmp_path / "whole", shorter)
+    train(encoder, tmp_path / "cut", longer, stop_at=11)
+    reports = train(encoder, tmp_path / "cut", shorter)
+    assert reports[-1]["step"] == reports[-1]["steps"] == 15
+    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
+    assert max(float((whole[name].float() - cut[name].float()).abs().max()) for name in whole) < 1e-5
+
+
+@pytest.mark.parametrize(("first", "then"), [(12, 20), (20, 12)])
+def test_a_run_whose_learning_rate_has_begun_to_fall_cannot_become_another(
+    encoder: Path, tmp_path: Path, first: int, then: int
+) -> None:
+    options = replace(OPTIONS, warmup_steps=1, decay_steps=4)  # 12 steps: down from step 8 on; 20: from step 16 on
+    train(encoder, tmp_path, replace(options, steps=first), stop_at=11)  # the checkpoint is of step 10
+    with pytest.raises(ValueError, match="other options"):
+        train(encoder, tmp_path, replace(options, steps=then))
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    from emoscribe.training.train import _schedule
+
+    options = TrainOptions(warmup_steps=10, decay_steps=20)
+    shares = [_schedule(step, 100, options) for step in range(100)]
+    assert shares[:10] == sorted(shares[:10])
+    assert shares[0] > 0
+    assert set(shares[10:81]) == {1.0}
+    assert shares[80:] == sorted(shares[80:], reverse=True)
+    assert 0 < shares[-1] <= 0.05
+
+
 def test_it_learns_what_the_rows_say(encoder: Path, tmp_path: Path) -> None:
     from tokenizers import Tokenizer
 
@@ -102,6 +137,45 @@ def test_it_learns_what_the_rows_say(encoder: Path, tmp_path: Path) -> None:
     assert record["rows"] == len(rows())
 
 
+def test_a_student_learns_from_a_teacher_alone_what_no_label_says(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.train import Trainer
+
+    options = replace(OPTIONS, epochs=30, average_decay=0.9, teacher_share=0.5, teacher_speaks_as="film")
+    soft = [
+        replace(row, labels=(0,) * 7, known=(0,) * 7, soft=tuple(0.9 if flag else 0.05 for flag in row.labels))
+        for row in rows()
+    ]
+    trainer = Trainer(options, soft, encoder, tmp_path)
+    trainer.run(lambda _: None)
+    network = trainer.network.eval()
+    film = torch.tensor([trainer.corpora.index("film")])
+    for label, text in TEXTS.items():
+        ids = torch.tensor([trainer.tokenizer.encode(text).ids])
+        with torch.no_grad():
+            chances = network.for_corpora(network(ids, torch.ones_like(ids)), film).sigmoid()[0]
+        assert LABELS[int(chances.argmax())] == label
+        assert float(chances.max()) == pytest.approx(0.9, abs=0.12)
+
+
+def test_without_a_share_a_teachers_opinion_changes_nothing(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.losses import Losses
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(encoder), 3, ["film", "reddit"])
+    logits = torch.randn(8, 7)
+    labelled = rows()[:8]
+    taught = [replace(row, soft=(0.5,) * 7) for row in labelled]
+    found = {}
+    for share in (0.0, 0.5):
+        losses = Losses(
+            replace(OPTIONS, teacher_share=share, teacher_speaks_as="film"), labelled, network.corpora, "cpu"
+        )
+        for kind, batch in (("labelled", labelled), ("taught", taught)):
+            found[share, kind] = losses.of(logits, batch, network).item()
+    assert found[0.0, "taught"] == found[0.0, "labelled"] == found[0.5, "labelled"]
+    assert found[0.5, "taught"] != found[0.0, "taught"]
+
+
 def test_a_label_that_a_corpus_does_not_know_is_not_learnt_from(encoder: Path, tmp_path: Path) -> None:
     from emoscribe.training.train import Trainer
 
@@ -111,6 +185,48 @@ def test_a_label_that_a_corpus_does_not_know_is_not_learnt_from(encoder: Path, t
     gradient = trainer.network.head.bias.grad
     assert gradient is not None
     assert [float(one) == 0 for one in gradient] == [label == "disgust" for label in LABELS]
+
+
+@pytest.mark.parametrize("make", [make_encoder, make_mpnet])
+def test_frozen_layers_keep_their_values_and_the_others_learn(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    from emoscribe.training.network import load_encoder
+    from emoscribe.training.train import Trainer
+
+    encoder = make(tmp_path / "encoder")
+    options = replace(OPTIONS, frozen_layers=1, epochs=1)
+    trainer = Trainer(options, rows(), encoder, tmp_path / "out")
+    trainer.run(lambda _: None)
+    before, after = load_encoder(encoder).state_dict(), trainer.network.encoder.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("encoder.layer.1.") for name in changed)
+
+
+@pytest.mark.parametrize("make", [make_encoder, make_mpnet])
+def test_frozen_layers_record_nothing_for_a_backward_pass_and_drop_nothing(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(make(tmp_path)), 3, ["film"])
+    network.freeze(1)
+    network.train()
+    states: list[Any] = []
+    for layer in network.encoder.encoder.layer:
+        layer.register_forward_hook(lambda _module, _given, out: states.append(out[0]))
+    ids = torch.tensor([[2, 10, 11, 3]])
+    for _ in range(2):
+        network(ids, torch.ones_like(ids))
+    assert [one.requires_grad for one in states] == [False, True, False, True]
+    assert torch.equal(states[0], states[2])
+    assert not torch.equal(states[1], states[3])
+
+
+def test_more_layers_than_there_are_cannot_be_frozen(encoder: Path, tmp_path: Path) -> None:
+    from emoscribe.training.train import Trainer
+
+    with pytest.raises(InvalidRequestError, match="3 layers"):
+        Trainer(replace(OPTIONS, frozen_layers=3), rows(), encoder, tmp_path)
 
 
 def test_one_corpus_can_speak_for_the_model(encoder: Path) -> None:
@@ -128,18 +244,30 @@ def test_one_corpus_can_speak_for_the_model(encoder: Path) -> None:
         assert torch.allclose(network.for_corpora(network(ids, mask), reddit), as_reddit, atol=1e-5)
 
 
-def test_padding_and_neighbours_change_nothing_and_context_does(encoder: Path) -> None:
-    from emoscribe.training.network import EmotionNetwork, load_encoder
+@pytest.mark.parametrize("make", [make_encoder, make_mpnet])
+def test_padding_and_neighbours_change_nothing_and_context_does_by_attention_only(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer
 
-    network = EmotionNetwork(load_encoder(encoder), 3, ["film"]).eval()
-    alone = torch.tensor([[2, 10, 11, 3]])
-    padded = torch.tensor([[2, 10, 11, 3, 0, 0], [2, 10, 11, 3, 9, 3]])
-    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+    from emoscribe.training.train import _padded, separator_of
+
+    encoder = make(tmp_path)
+    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    network = EmotionNetwork(load_encoder(encoder), separator_of(tokenizer), ["film"]).eval()
+    pooled: list[Any] = []
+    network.dropout.register_forward_hook(lambda _module, given, _out: pooled.append(given[0]))
+    alone, pair = tokenizer.encode("i love you"), tokenizer.encode("i love you", "what is it?")
+    ids, mask = _padded([alone.ids, pair.ids])
+    states: list[Any] = []
+    network.encoder.register_forward_hook(lambda _module, _given, out: states.append(out.last_hidden_state))
     with torch.no_grad():
-        expected = network(alone, torch.ones_like(alone))[0]
-        got = network(padded, mask)
+        expected = network(*_padded([alone.ids]))[0]
+        got = network(ids, mask)
     assert torch.allclose(got[0], expected, atol=1e-5)
-    assert not torch.allclose(got[1], expected, atol=1e-3)
+    assert not torch.allclose(got[1], expected, atol=1e-4)
+    assert torch.allclose(pooled[-1][1], states[-1][1, : len(alone.ids)].mean(0), atol=1e-5)
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""The classifier that the settings name: of the catalogue, or a folder of one's own."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from emoscribe.catalog import locate
+from emoscribe.emotion_model import locate_emotion_model
+from emoscribe.errors import InvalidRequestError, ModelMissingError
+from emoscribe.local_stages import load_classifier
+from emoscribe.settings import load_settings
+from emoscribe.types import EmotionRequest, EmotionScores
+
+
+def test_a_name_is_a_model_of_the_catalogue(tmp_path: Path) -> None:
+    folder, info = locate_emotion_model("emotion", tmp_path)
+    assert folder == locate("emotion", tmp_path)
+    assert (info.role, info.name, info.license) == ("emotion", "emotion", "Apache-2.0")
+
+
+def test_a_folder_is_served_and_named_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "mine"
+    shutil.copytree(locate("emotion", tmp_path), own)
+    monkeypatch.setenv("EMOSCRIBE_EMOTION_MODEL", str(own))
+    classifier = load_classifier(load_settings())
+    [scores] = classifier.classify([EmotionRequest("I love you!")])
+    assert isinstance(scores, EmotionScores)
+    [info] = classifier.models
+    assert (info.name, info.license) == ("mine", "unknown")
+    assert info.version == info.sha256[:12]
+    (own / "tokenizer.json").write_bytes((own / "tokenizer.json").read_bytes() + b" ")
+    assert locate_emotion_model(str(own), tmp_path)[1].sha256 != info.sha256
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissingError, match="no folder"):
+        locate_emotion_model(str(tmp_path / "nowhere"), tmp_path)
+    with pytest.raises(InvalidRequestError, match="nonesuch"):
+        locate_emotion_model("nonesuch", tmp_path)
