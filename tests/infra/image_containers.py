@@ -92,6 +92,7 @@ class Container:
         self.name = f"emoscribe-{uuid4().hex[:8]}"
         self._bundle = folder / self.name
         self._log = folder / f"{self.name}.log"
+        self._hosts = self._bundle / "hosts"
         self._network = network
         self._image = image
         self._spec = self._specification(arguments, volumes or {}, settings or {})
@@ -100,6 +101,7 @@ class Container:
     def start(self) -> Self:
         """Returns at once."""
         self._bundle.mkdir()
+        self._hosts.write_text("127.0.0.1 localhost\n", encoding="utf-8")  # engines give each container one
         (self._bundle / "config.json").write_text(json.dumps(self._spec), encoding="utf-8")
         with self._log.open("wb") as log:
             command = ["runc", "run", "--bundle", str(self._bundle), self.name]
@@ -152,7 +154,8 @@ class Container:
             "noNewPrivileges": True,
         }
         spec["root"] = {"path": str(self._image.rootfs), "readonly": True}
-        spec["mounts"] += [_tmpfs("/tmp"), *(_bind(path, target) for target, path in volumes.items())]  # noqa: S108
+        binds = {"/etc/hosts:ro": self._hosts, **volumes}
+        spec["mounts"] += [_tmpfs("/tmp"), *(_bind(path, target) for target, path in binds.items())]  # noqa: S108
         joined = {"type": "network", "path": f"/run/netns/{self._network.name}"}
         spec["linux"]["namespaces"] = [*({"type": name} for name in NAMESPACES), joined]
         return dict(spec)

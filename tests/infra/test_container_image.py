@@ -107,7 +107,7 @@ def test_it_analyses_a_video(image: Image, network: Network, models: dict[str, P
     with Container(image, ["analyse", "/work/demo-pt.mp4"], network, work, volumes) as container:
         assert container.wait(180) == 0, container.output
     analysis = json.loads((work / "demo-pt.json").read_text(encoding="utf-8"))
-    assert analysis["language"]["code"] == "pt"
+    assert analysis["language"]["language"] == "pt"
     assert {segment["emotion"]["label"] for segment in analysis["segments"]} >= {"fear", "happiness"}
     assert (work / "demo-pt.html").stat().st_size > 100_000
     assert (work / "demo-pt.json").stat().st_uid == UID
