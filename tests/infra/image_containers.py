@@ -88,6 +88,8 @@ class Container:
         folder: Path,
         volumes: Mapping[str, Path] | None = None,
         settings: Mapping[str, str] | None = None,
+        *,
+        entrypoint: Sequence[str] = (),
     ) -> None:
         self.name = f"emoscribe-{uuid4().hex[:8]}"
         self._bundle = folder / self.name
@@ -95,7 +97,8 @@ class Container:
         self._hosts = self._bundle / "hosts"
         self._network = network
         self._image = image
-        self._spec = self._specification(arguments, volumes or {}, settings or {})
+        command = [*(entrypoint or image.config["Entrypoint"]), *arguments]
+        self._spec = self._specification(command, volumes or {}, settings or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -139,7 +142,7 @@ class Container:
         return self._log.read_text(errors="replace")
 
     def _specification(
-        self, arguments: Sequence[str], volumes: Mapping[str, Path], settings: Mapping[str, str]
+        self, command: Sequence[str], volumes: Mapping[str, Path], settings: Mapping[str, str]
     ) -> dict[str, Any]:
         config = self._image.config
         user, _, group = config["User"].partition(":")
@@ -147,7 +150,7 @@ class Container:
         spec["process"] |= {
             "terminal": False,
             "user": {"uid": int(user), "gid": int(group)},
-            "args": [*config["Entrypoint"], *arguments],
+            "args": command,
             "env": [*config["Env"], *(f"{name}={value}" for name, value in settings.items())],
             "cwd": config["WorkingDir"],
             "capabilities": {},
