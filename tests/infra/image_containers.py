@@ -10,12 +10,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
+
+import psutil
 
 GIVE_UP_S: Final = 60.0
 NAMESPACES: Final = ("pid", "ipc", "uts", "mount", "cgroup")
@@ -135,6 +137,16 @@ class Container:
             assert self._process.poll() is None, self.output
             time.sleep(0.02)
         raise AssertionError(f"{self.name} does not run: {self.output}")
+
+    def cpu_s(self) -> float:
+        """Processor time of all its processes so far, in seconds."""
+        assert self._process is not None
+        total_s = 0.0
+        for process in psutil.Process(self._process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total_s += times.user + times.system + times.children_user + times.children_system
+        return total_s
 
     @property
     def output(self) -> str:
