@@ -5,7 +5,7 @@
 #
 # Debian's Python 3.11 in the place of python:3.11-slim-bookworm. Made once; remove the image to make it anew.
 set -euo pipefail
-NAME=localhost/emoscribe-base:bookworm
+NAME=${NAME:-localhost/emoscribe-base:bookworm}
 export BUILDAH_ISOLATION=chroot
 
 if buildah inspect --type image "$NAME" >/dev/null 2>&1; then

@@ -73,6 +73,11 @@ class ComposeProcesses:
                 command, env=environment, cwd=self._folder, stdout=log, stderr=log, start_new_session=True
             )
 
+    def stop(self, name: str) -> None:
+        """As `docker compose stop`."""
+        self._running[name].terminate()
+        self._running[name].wait(30)
+
     def up(self) -> list[str]:
         """`docker compose up --wait`: all but those of profiles, each after what it depends on; the order."""
         order: list[str] = []

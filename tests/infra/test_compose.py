@@ -11,6 +11,7 @@ import boto3
 import httpx
 import pytest
 import soundfile
+from botocore.config import Config
 
 from tests import sounds
 from tests.infra.compose_processes import FILE, ComposeProcesses, Service, configuration
@@ -71,6 +72,24 @@ def test_workers_are_given_the_time_their_jobs_may_take_to_end(compose: dict[str
     assert int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s")) > grace_s
 
 
+def s3_of(parts: ComposeProcesses) -> Any:
+    credentials = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+    retries = Config(retries={"mode": "standard", "max_attempts": 10})  # until it is up
+    return boto3.client("s3", endpoint_url=parts.url("aws"), config=retries, **credentials)
+
+
+def test_what_the_stand_in_keeps_survives_a_stop(models_dir: Path, tmp_path: Path) -> None:
+    with ComposeProcesses(tmp_path, models_dir) as parts:
+        parts.start("aws")
+        parts.run("setup")
+        s3_of(parts).put_object(Bucket="emoscribe", Key="results/one", Body=b"1")
+        parts.stop("aws")
+        parts.start("aws")
+        assert s3_of(parts).get_object(Bucket="emoscribe", Key="results/one")["Body"].read() == b"1"
+        uploads = s3_of(parts).get_bucket_notification_configuration(Bucket="emoscribe-incoming")
+        assert [told["QueueArn"].rpartition(":")[2] for told in uploads["QueueConfigurations"]] == ["emoscribe-jobs"]
+
+
 @pytest.fixture(scope="module")
 def parts(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeProcesses]:
     with ComposeProcesses(tmp_path_factory.mktemp("compose"), models_dir) as processes:
@@ -114,9 +133,7 @@ def test_a_recording_sent_to_the_api_is_analysed(client: httpx.Client) -> None:
 
 @pytest.mark.models
 def test_an_object_put_into_the_bucket_is_analysed(client: httpx.Client, parts: ComposeProcesses) -> None:
-    credentials = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
-    s3 = boto3.client("s3", endpoint_url=parts.url("aws"), **credentials)
-    s3.put_object(Bucket="emoscribe-incoming", Key="interviews/ana.flac", Body=recording() + b"\0")
+    s3_of(parts).put_object(Bucket="emoscribe-incoming", Key="interviews/ana.flac", Body=recording() + b"\0")
     give_up_s = time.monotonic() + DONE_S
     jobs: list[dict[str, Any]] = []
     while not jobs and time.monotonic() < give_up_s:

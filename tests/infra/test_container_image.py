@@ -32,6 +32,20 @@ servers = [path.parent.name for path in pathlib.Path("/proc").glob("[0-9]*/cmdli
 os.kill(int(servers[0]), signal.SIGKILL)
 """
 
+PYTHON = ("/opt/emoscribe/bin/python", "-I")
+LOAD_CUDA = """
+import ctypes, pathlib, subprocess
+import ctranslate2, onnxruntime
+for library in ("libcublas.so.12", "libcublasLt.so.12", "libcudart.so.12", "libcudnn.so.9"):
+    ctypes.CDLL(library)
+provider = pathlib.Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+listed = subprocess.run(["ldd", provider], capture_output=True, text=True).stdout.splitlines()
+elsewhere = ("libonnxruntime_providers_shared", "libcuda.so.1")  # loaded before it; the driver's
+missing = [line for line in listed if "not found" in line and not any(name in line for name in elsewhere)]
+assert not missing, missing
+print(onnxruntime.get_available_providers())
+"""
+
 pytestmark = [
     pytest.mark.models,
     pytest.mark.skipif(
@@ -76,10 +90,20 @@ def test_it_says_how_it_wants_to_be_run(image: Image) -> None:
         assert image.docker_config["Healthcheck"]["Test"][0] == "CMD"
 
 
+def test_cuda_is_found_in_a_gpu_image(image: Image, network: Network, work: Path) -> None:
+    """As far as that goes without a GPU: every library that the two engines ask for loads, from the image alone."""
+    if image.config["Labels"]["io.emoscribe.device"] != "gpu":
+        pytest.skip("this is not a GPU image: infra/container/build.sh gpu serving")
+    with Container(image, ["-c", LOAD_CUDA], network, work, entrypoint=PYTHON) as container:
+        assert container.wait() == 0, container.output
+        assert "CUDAExecutionProvider" in container.output
+
+
 def test_it_is_small_and_holds_neither_tools_nor_tests(image: Image) -> None:
     found = [path for path in image.rootfs.rglob("*") if not path.is_symlink() and path.is_file()]
     files = [path for path in found if path.stat().st_size]  # a file that was mounted for the build leaves its name
-    assert sum(path.stat().st_size for path in files) < LARGEST_BYTES
+    if image.config["Labels"]["io.emoscribe.device"] == "cpu":
+        assert sum(path.stat().st_size for path in files) < LARGEST_BYTES
     inside = {str(path.relative_to(image.rootfs)) for path in files}
     assert not {name for name in inside if name.rpartition("/")[2] in {"pip", "pip3", "gcc", "cc", "make", "git", "uv"}}
     ours = {name for name in inside if name.startswith(("opt/", "app/"))}
@@ -107,7 +131,7 @@ def test_it_analyses_a_video(image: Image, network: Network, models: dict[str, P
     with Container(image, ["analyse", "/work/demo-pt.mp4"], network, work, volumes) as container:
         assert container.wait(180) == 0, container.output
     analysis = json.loads((work / "demo-pt.json").read_text(encoding="utf-8"))
-    assert analysis["language"]["code"] == "pt"
+    assert analysis["language"]["language"] == "pt"
     assert {segment["emotion"]["label"] for segment in analysis["segments"]} >= {"fear", "happiness"}
     assert (work / "demo-pt.html").stat().st_size > 100_000
     assert (work / "demo-pt.json").stat().st_uid == UID
