@@ -1,0 +1,318 @@
+"""The manifests against the program: settings, arguments, probes, grace; and what every pod here must have."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from emoscribe.cli.app import app
+from emoscribe.cli.serve import RUNNERS as RUNNER_NAMES
+from emoscribe.jobs.worker import WorkerOptions
+from emoscribe.settings import Settings
+from tests.conftest import ROOT
+from tests.infra.manifests import (
+    COMPONENT,
+    NAME,
+    OVERLAYS,
+    PARTS,
+    RUNNERS,
+    Manifest,
+    arguments,
+    containers,
+    environment,
+    of_kind,
+    render,
+    selects,
+    template,
+)
+
+BESIDE_SETTINGS = {
+    "HOME",
+    "PIP_NO_CACHE_DIR",
+    "ORT_DISABLE_TELEMETRY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    *map(str.upper, RUNNERS),
+}
+GIB = 2**30
+PROGRAM = typer.main.get_command(app)
+
+every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
+every_part = pytest.mark.parametrize("part", PARTS)
+
+
+def deployment(overlay: str, part: str) -> Manifest:
+    return of_kind(render(overlay), "Deployment")[part]
+
+
+def main_container(overlay: str, part: str) -> Manifest:
+    found: Manifest = template(deployment(overlay, part))["spec"]["containers"][0]
+    return found
+
+
+def settings_of(overlay: str, part: str) -> Settings:
+    """What the part would make of its environment."""
+    variables = environment(render(overlay), main_container(overlay, part))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        return Settings()
+
+
+def seconds(probe: Manifest) -> int:
+    """How long it may fail before anything is done about it."""
+    return int(probe.get("periodSeconds", 10)) * int(probe.get("failureThreshold", 3))
+
+
+def size(text: str) -> int:
+    """Bytes of a Kubernetes quantity such as 512Mi."""
+    number, unit = re.fullmatch(r"(\d+)(Mi|Gi)", text).groups()  # type: ignore[union-attr]  # else the test fails
+    return int(number) * (2**20 if unit == "Mi" else GIB)
+
+
+# --- against the program ------------------------------------------------------------------------
+
+
+@every_overlay
+@every_part
+def test_every_variable_is_a_setting(overlay: str, part: str) -> None:
+    known = {f"EMOSCRIBE_{name.upper()}" for name in Settings.model_fields} | BESIDE_SETTINGS
+    for container in containers(deployment(overlay, part)):
+        assert set(environment(render(overlay), container)) <= known
+    settings_of(overlay, part)  # and each value is one
+
+
+@every_overlay
+@every_part
+def test_every_argument_is_understood_by_the_command_line(overlay: str, part: str) -> None:
+    for container in containers(deployment(overlay, part)):
+        words = arguments(render(overlay), container)
+        assert "command" not in container  # the image's own: emoscribe
+        command: Any = PROGRAM
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(command.name, words).close()
+
+
+@every_overlay
+@every_part
+def test_each_part_is_started_as_what_it_is(overlay: str, part: str) -> None:
+    words = arguments(render(overlay), main_container(overlay, part))
+    expected = {"api": ["serve"], "worker": ["worker"]} | {name.lower(): ["runner", name] for name in RUNNER_NAMES}
+    assert words[: len(expected[part])] == expected[part]
+    assert words[words.index("--port") + 1] == "3000"
+    if part in {"api", "worker"}:
+        services = of_kind(render(overlay), "Service")
+        called = dict(word.split("=", 1) for word in words if "=" in word)
+        assert called == {name: f"http://{name.lower()}:3000" for name in RUNNER_NAMES}
+        assert {name.lower() for name in called} <= set(services)
+
+
+@every_overlay
+def test_a_worker_that_is_told_to_stop_has_the_time_it_takes(overlay: str) -> None:
+    pod = template(deployment(overlay, "worker"))["spec"]
+    takes_s = settings_of(overlay, "worker").job_grace_s + WorkerOptions().give_back_s
+    assert pod["terminationGracePeriodSeconds"] >= takes_s + 20  # calls that end, connections that close
+
+
+@every_overlay
+def test_calls_wait_longer_than_a_runner_takes_to_come_back(overlay: str) -> None:
+    """Else a job fails while the runner it needs is being started. On AWS a node comes first: ten minutes."""
+    starting_s = max(seconds(main_container(overlay, part)["startupProbe"]) for part in RUNNERS)
+    node_s = 600 if overlay == "aws" else -starting_s
+    assert settings_of(overlay, "worker").runner_patience_s >= starting_s + node_s
+    assert settings_of(overlay, "worker").runner_patience_s < timedelta(seconds=WorkerOptions().stall_s).total_seconds()
+
+
+@every_overlay
+def test_uploads_have_room(overlay: str) -> None:
+    settings = settings_of(overlay, "api")
+    container = main_container(overlay, "api")
+    volume = next(one for one in template(deployment(overlay, "api"))["spec"]["volumes"] if one["name"] == "tmp")
+    assert str(settings.jobs_dir).startswith("/tmp/")  # noqa: S108  # a volume of the pod
+    assert size(volume["emptyDir"]["sizeLimit"]) >= 10 * settings.max_upload_bytes
+    assert size(container["resources"]["limits"]["ephemeral-storage"]) >= size(volume["emptyDir"]["sizeLimit"])
+
+
+@every_overlay
+def test_one_decoder_at_its_limit_does_not_end_the_worker(overlay: str) -> None:
+    limit = size(main_container(overlay, "worker")["resources"]["limits"]["memory"])
+    wanted = size(main_container(overlay, "worker")["resources"]["requests"]["memory"])
+    assert limit >= wanted + settings_of(overlay, "worker").decoder_memory_bytes
+
+
+@every_overlay
+@pytest.mark.parametrize("part", RUNNERS)
+def test_threads_do_not_wait_for_each_other(overlay: str, part: str) -> None:
+    limits = main_container(overlay, part)["resources"]["limits"]
+    assert 0 < settings_of(overlay, part).threads <= int(limits["cpu"])
+
+
+@every_overlay
+@every_part
+def test_probes_ask_what_they_should(overlay: str, part: str) -> None:
+    container = main_container(overlay, part)
+    asked = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {name: get["path"] for name, get in asked.items()} == {
+        "startupProbe": "/livez",  # a store that is away must not restart what has just been started
+        "livenessProbe": "/livez",
+        "readinessProbe": "/readyz",
+    }
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert all(ports[get["port"]] == 3000 for get in asked.values())
+    assert seconds(container["livenessProbe"]) >= 60
+    assert seconds(container["startupProbe"]) >= 120
+
+
+def test_the_probed_paths_are_those_of_the_service() -> None:
+    documented = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    assert "`/livez`" in documented
+    assert "`/readyz`" in documented
+
+
+# --- what every pod must have -------------------------------------------------------------------
+
+
+def all_deployments() -> list[Any]:
+    return [
+        pytest.param(overlay, name, id=f"{overlay}-{name}")
+        for overlay in OVERLAYS
+        for name in (*PARTS, *(["aws"] if overlay == "cpu-local" else []))
+    ]
+
+
+every_deployment = pytest.mark.parametrize(("overlay", "name"), all_deployments())
+
+
+@every_overlay
+def test_no_deployment_is_forgotten_here(overlay: str) -> None:
+    assert {(overlay, name) for name in of_kind(render(overlay), "Deployment")} == {
+        param.values for param in all_deployments() if param.values[0] == overlay
+    }
+
+
+@every_deployment
+def test_selectors_match_and_are_nobody_elses(overlay: str, name: str) -> None:
+    documents = render(overlay)
+    labels = {one: template(found)["metadata"]["labels"] for one, found in of_kind(documents, "Deployment").items()}
+    selector = of_kind(documents, "Deployment")[name]["spec"]["selector"]
+    assert [one for one, its in labels.items() if selects(selector, its)] == [name]
+    service = of_kind(documents, "Service")[name]
+    assert [one for one, its in labels.items() if selects({"matchLabels": service["spec"]["selector"]}, its)] == [name]
+    ports = {port["name"] for port in next(containers_of(overlay, name))["ports"]}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def containers_of(overlay: str, name: str) -> Any:
+    return iter(template(of_kind(render(overlay), "Deployment")[name])["spec"]["containers"])
+
+
+@every_overlay
+@every_part
+def test_a_budget_lets_nodes_be_drained_one_pod_at_a_time(overlay: str, part: str) -> None:
+    documents = render(overlay)
+    budget = of_kind(documents, "PodDisruptionBudget")[part]["spec"]
+    assert selects(budget["selector"], template(deployment(overlay, part))["metadata"]["labels"])
+    assert budget["maxUnavailable"] == 1
+    assert "minAvailable" not in budget  # would block a drain where there is one pod
+
+
+@every_deployment
+def test_pods_are_restricted(overlay: str, name: str) -> None:
+    pod = template(of_kind(render(overlay), "Deployment")[name])["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    assert pod["serviceAccountName"] == name
+    assert of_kind(render(overlay), "ServiceAccount")[name]["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(of_kind(render(overlay), "Deployment")[name]):
+        own = container["securityContext"]
+        assert own["readOnlyRootFilesystem"] is True
+        assert own["allowPrivilegeEscalation"] is False
+        assert own["capabilities"] == {"drop": ["ALL"]}
+
+
+@every_deployment
+def test_resources_and_images_are_named(overlay: str, name: str) -> None:
+    for container in containers(of_kind(render(overlay), "Deployment")[name]):
+        for kind in ("requests", "limits"):
+            assert {"cpu", "memory", "ephemeral-storage"} <= set(container["resources"][kind])
+        assert re.search(r":[\w.-]+$", container["image"])
+        assert not container["image"].endswith(":latest")
+
+
+@every_overlay
+def test_the_namespace_refuses_other_pods(overlay: str) -> None:
+    (namespace,) = of_kind(render(overlay), "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_on_aws_transcriber_and_classifier_have_a_gpu_each(part: str) -> None:
+    pod = template(deployment("aws", part))["spec"]
+    has_gpu = part in {"transcriber", "classifier"}
+    limits = main_container("aws", part)["resources"]["limits"]
+    assert limits.get("nvidia.com/gpu") == ("1" if has_gpu else None)
+    assert ("nvidia.com/gpu.present" in pod.get("nodeSelector", {})) == has_gpu
+    assert any(one["key"] == "nvidia.com/gpu" for one in pod.get("tolerations", ())) == has_gpu
+    assert all(one["image"].endswith("-gpu" if has_gpu else "-cpu") for one in containers(deployment("aws", part)))
+    assert settings_of("aws", part).device == ("cuda" if has_gpu else "auto")
+
+
+def test_on_aws_every_part_has_the_role_that_was_made_for_it() -> None:
+    accounts = of_kind(render("aws"), "ServiceAccount")
+    roles = {name: one["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] for name, one in accounts.items()}
+    given = dict(
+        line.split("=", 1) for line in overlay_file("roles.env").splitlines() if line and not line.startswith("#")
+    )
+    runner = given["EMOSCRIBE_MODELS_ROLE_ARN"]
+    assert roles == dict.fromkeys(RUNNERS, runner) | {
+        "api": given["EMOSCRIBE_API_ROLE_ARN"],
+        "worker": given["EMOSCRIBE_WORKER_ROLE_ARN"],
+    }
+
+
+def overlay_file(name: str) -> str:
+    return (ROOT / "infra" / "kubernetes" / "overlays" / "aws" / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("stack", "file"), [("storage.yaml", "aws.env"), ("roles.yaml", "roles.env")])
+def test_the_stacks_outputs_can_be_pasted(stack: str, file: str) -> None:
+    template_file = ROOT / "infra" / "aws" / stack
+    if not template_file.is_file():
+        pytest.skip("infra/aws is not here")
+    outputs = yaml.load(template_file.read_text(encoding="utf-8"), Loader=_CloudFormation)["Outputs"]  # noqa: S506
+    given = {line.split("=")[0] for line in overlay_file(file).splitlines() if line and not line.startswith("#")}
+    assert {line.split("=")[0] for line in str(outputs["Settings"]["Value"]).splitlines()} == given
+
+
+class _CloudFormation(yaml.SafeLoader):
+    """Short forms of functions become what they are given."""
+
+
+_CloudFormation.add_multi_constructor("!", lambda loader, _, node: getattr(node, "value", None))
+
+
+@every_overlay
+@every_part
+def test_every_object_says_whose_it_is(overlay: str, part: str) -> None:
+    documents = render(overlay)
+    for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget"):
+        labels = of_kind(documents, kind)[part]["metadata"]["labels"]
+        assert labels[NAME] == "emoscribe"
+        assert labels[COMPONENT] == part
+
+
+def test_the_tokens_are_where_the_api_looks() -> None:
+    pod = template(deployment("aws", "api"))["spec"]
+    (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "tokens")
+    file = settings_of("aws", "api").tokens_file
+    assert file is not None
+    assert file.parent == Path(mount["mountPath"])
+    secret = of_kind(render("aws"), "Secret")["tokens"]  # by this very name: no restart when a token is added
+    assert file.name in secret["data"]
