@@ -50,7 +50,7 @@ def _rendered(overlay: str, client: str, changes: str) -> list[Manifest]:
         kustomization.write_text(yaml.safe_dump(content), encoding="utf-8")
         done = subprocess.run([client, "kustomize", str(target)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return [document for document in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if document]  # noqa: S506
+    return [document for document in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if document]
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Every document of every overlay is what Kubernetes, KEDA and the Prometheus operator take, and nothing they would drop."""
+"""Every document is what Kubernetes, KEDA and the Prometheus operator take, and has nothing that they would drop."""
 
 import json
 import os
@@ -59,9 +59,7 @@ def _wrong_for_kubernetes(documents: list[Manifest], folder: Path) -> str:
 def _wrong_for_models(requirement: str, module: str, documents: list[Manifest]) -> str:
     python = installed(requirement) / "bin" / "python"
     command = [str(python), "-c", CHECK_WITH_MODELS, module]
-    return subprocess.run(
-        command, input=json.dumps(documents), capture_output=True, text=True, check=True
-    ).stdout
+    return subprocess.run(command, input=json.dumps(documents), capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)

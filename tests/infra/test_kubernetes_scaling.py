@@ -25,6 +25,11 @@ def triggers(part: str) -> dict[str, Manifest]:
     return {trigger["name"]: trigger for trigger in scaled()[part]["spec"]["triggers"]}
 
 
+def variables_of(part: str) -> dict[str, str]:
+    (container,) = template(of_kind(render("aws"), "Deployment")[part])["spec"]["containers"]
+    return environment(render("aws"), container)
+
+
 def test_keda_counts_the_replicas_of_every_part_and_nobody_else_does() -> None:
     assert {name: one["spec"]["scaleTargetRef"]["name"] for name, one in scaled().items()} == {n: n for n in PARTS}
     for name, deployment in of_kind(render("aws"), "Deployment").items():
@@ -45,7 +50,7 @@ def test_all_but_the_api_sleep_when_there_is_nothing_to_do() -> None:
 @pytest.mark.parametrize("part", [part for part in PARTS if part != "api"])
 def test_one_job_wakes_everything_that_it_will_need(part: str) -> None:
     queue = triggers(part)["queue"]
-    variables = environment(render("aws"), template(of_kind(render("aws"), "Deployment")[part])["spec"]["containers"][0])
+    variables = variables_of(part)
     assert queue["metadata"]["queueURL"] == variables["EMOSCRIBE_JOBS_QUEUE_URL"]
     assert queue["metadata"]["awsRegion"] == variables["EMOSCRIBE_AWS_REGION"]
     assert queue["metadata"]["activationQueueLength"] == "0"
@@ -55,8 +60,7 @@ def test_one_job_wakes_everything_that_it_will_need(part: str) -> None:
 
 def test_a_worker_is_asked_for_before_the_others_are_full_twice() -> None:
     length = int(triggers("worker")["queue"]["metadata"]["queueLength"])
-    pod = template(of_kind(render("aws"), "Deployment")["worker"])["spec"]["containers"][0]
-    at_once = int(environment(render("aws"), pod)["EMOSCRIBE_JOBS_AT_ONCE"])
+    at_once = int(variables_of("worker")["EMOSCRIBE_JOBS_AT_ONCE"])
     assert at_once <= length <= 2 * at_once
     assert int(triggers("worker")["age"]["metadata"]["threshold"]) == at_once
     assert Settings.model_fields["jobs_at_once"].default == at_once  # what was measured
@@ -131,7 +135,9 @@ def answer(part: str, trigger: str, given: list[Mapping[str, str]], at: str, fol
 
 def test_jobs_that_have_waited_for_five_minutes_call_for_more_workers(tmp_path: Path) -> None:
     running = series("emoscribe_running_jobs", "16x60", pod="worker-1")
-    waiting = [series("emoscribe_waiting_jobs", "24x60", pod=f"api-{number}") for number in (1, 2)]  # both see the queue
+    waiting = [
+        series("emoscribe_waiting_jobs", "24x60", pod=f"api-{number}") for number in (1, 2)
+    ]  # both see the queue
     answer("worker", "age", [running, *waiting], "6m", tmp_path, 40)
     answer("worker", "age", waiting, "6m", tmp_path, 24)  # no worker yet
 
