@@ -1,0 +1,1 @@
+"""Tests of what the service runs on: image, compose, Kubernetes, AWS, monitoring."""

@@ -113,6 +113,15 @@ def test_a_worker_that_is_told_to_stop_has_the_time_it_takes(overlay: str) -> No
 
 
 @every_overlay
+@pytest.mark.parametrize("part", [part for part in PARTS if part != "worker"])
+def test_who_is_called_has_the_time_to_answer_what_is_under_way(overlay: str, part: str) -> None:
+    pod = template(deployment(overlay, part))["spec"]
+    turning_away_s = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert turning_away_s >= 5
+    assert pod["terminationGracePeriodSeconds"] >= turning_away_s + 60
+
+
+@every_overlay
 def test_calls_wait_longer_than_a_runner_takes_to_come_back(overlay: str) -> None:
     """Else a job fails while the runner it needs is being started. On AWS a node comes first: ten minutes."""
     starting_s = max(seconds(main_container(overlay, part)["startupProbe"]) for part in RUNNERS)
@@ -181,3 +190,19 @@ def test_the_tokens_are_where_the_api_looks() -> None:
 def test_who_has_a_gpu_does_without_it_rather_fail(part: str) -> None:
     has_gpu = "nvidia.com/gpu" in main_container("aws", part)["resources"]["limits"]
     assert settings_of("aws", part).device == ("cuda" if has_gpu else "auto")
+
+
+def test_callbacks_are_a_component() -> None:
+    secrets = [
+        {"name": "tokens", "files": ["tokens.toml"]},
+        {"name": "callbacks", "literals": ["callback-secret=made up"]},
+    ]
+    documents = render("cpu-local", components=["../../components/callbacks"], secretGenerator=secrets, patches=[])
+    made = of_kind(documents, "Secret")
+    for part in ("api", "worker"):
+        pod = template(of_kind(documents, "Deployment")[part])["spec"]
+        (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "callbacks")
+        (volume,) = (one for one in pod["volumes"] if one["name"] == "callbacks")
+        file = Path(environment(documents, pod["containers"][0])["EMOSCRIBE_CALLBACK_SECRET_FILE"])
+        assert file.parent == Path(mount["mountPath"])
+        assert file.name in made[volume["secret"]["secretName"]]["data"]
