@@ -1,4 +1,4 @@
-"""EmoScribe's AWS resources in a small AWS on loopback, made from the templates as they are by the commands of the docs.
+"""EmoScribe's AWS resources in a small AWS on loopback, made from the templates as they are by the docs' commands.
 
 Signatures, IAM policies, bucket and queue policies are enforced, and everything goes over TLS. Workloads get their
 credentials as they do in Kubernetes: a token of the cluster's issuer is exchanged for those of a role.
@@ -29,7 +29,7 @@ ISSUER: Final = "oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF"
 OIDC_PROVIDER_ARN: Final = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 SERVICES: Final = ("s3", "sqs", "cloudformation", "iam", "sts", "sns", "monitoring", "ecr")
 AWS_CLI: Final = "awscli==1.46.3"
-SETTINGS_FILE: Final = Path("infra/kubernetes/overlays/aws/aws.env")
+OVERLAY: Final = Path("infra/kubernetes/overlays/aws")
 
 # It waits 30 s before it looks at a stack for the second time; the stack is there after one. For SQS it overlooks
 # AWS_ENDPOINT_URL.
@@ -45,7 +45,7 @@ sys.exit(main())
 
 @dataclass(frozen=True)
 class Installation:
-    """A small AWS with everything deployed; `folder` looks like a checkout, with the aws.env that was written."""
+    """A small AWS with everything deployed; `folder` looks like a checkout, with the files that were written for it."""
 
     server: EncryptedServer
     folder: Path
@@ -55,9 +55,9 @@ class Installation:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What aws.env says."""
-        lines = (self.folder / SETTINGS_FILE).read_text(encoding="utf-8").splitlines()
-        return dict(line.split("=", 1) for line in lines if line)
+        """What aws.env and roles.env say."""
+        texts = [(self.folder / OVERLAY / f"{name}.env").read_text(encoding="utf-8") for name in ("aws", "roles")]
+        return dict(line.split("=", 1) for text in texts for line in text.splitlines())
 
     @property
     def bucket(self) -> str:
@@ -161,7 +161,7 @@ class Installation:
 @contextmanager
 def installed_on_aws(folder: Path) -> Iterator[Installation]:
     """Everything deployed, by the commands of the docs."""
-    (folder / SETTINGS_FILE).parent.mkdir(parents=True)
+    (folder / OVERLAY).mkdir(parents=True)
     for part in ("infra/aws", "samples"):
         (folder / part).symlink_to(ROOT / part, target_is_directory=True)
     _write_cli(folder / "bin")
