@@ -123,15 +123,26 @@ class Installation:
         )
 
     def client(self, service: str, environment: Mapping[str, str] | None = None) -> Any:
-        """A boto3 client with the credentials of a workload, else the operator's."""
+        """A boto3 client with the credentials of a workload or a user, else the operator's."""
         if environment is None:
             return self._client(service, ("test", "test", None))
+        if "AWS_ACCESS_KEY_ID" in environment:
+            return self._client(service, (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], None))
         given = self.assume(environment)
         return self._client(service, (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
 
     def s3_of_account(self, account: str) -> Any:
         """S3 for somebody who may do anything in another account."""
         return self._client("s3", (account, "test", None))
+
+    def user_who_may(self, *actions: str) -> dict[str, str]:
+        """Environment of a new user of the account."""
+        iam = self.client("iam")
+        policy = {"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}}
+        iam.create_user(UserName="visitor")
+        iam.put_user_policy(UserName="visitor", PolicyName="all", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName="visitor")["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     def _client(self, service: str, keys: tuple[str, str, str | None]) -> Any:
         """Kept, as it takes a while to make one."""
@@ -162,21 +173,22 @@ class Installation:
 def installed_on_aws(folder: Path) -> Iterator[Installation]:
     """Everything deployed, by the commands of the docs."""
     (folder / OVERLAY).mkdir(parents=True)
-    for part in ("infra/aws", "samples"):
-        (folder / part).symlink_to(ROOT / part, target_is_directory=True)
+    (folder / "infra/aws").symlink_to(ROOT / "infra/aws", target_is_directory=True)
     _write_cli(folder / "bin")
     with small_aws(SERVICES, ACCOUNT) as server:
         installation = Installation(server, folder)
-        installation.shell(documented("Deploy"), OIDC_PROVIDER_ARN=OIDC_PROVIDER_ARN, EMAIL="operator@example.org")
+        for commands in documented("Deploy"):
+            installation.shell(commands, OIDC_PROVIDER_ARN=OIDC_PROVIDER_ARN, EMAIL="operator@example.org")
         yield installation
 
 
-def documented(heading: str) -> str:
-    """The first block of commands under a heading of docs/aws.md."""
+def documented(heading: str) -> list[str]:
+    """The blocks of commands under a heading of docs/aws.md."""
     text = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
-    found = re.search(rf"^#+ {re.escape(heading)}\n.*?^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert found, f"docs/aws.md has no commands under {heading}"
-    return found[1]
+    return found
 
 
 def _write_cli(folder: Path) -> None:
