@@ -1,4 +1,4 @@
-"""EmoScribe's AWS resources in a small AWS on loopback, made from the templates as they are by the commands of the docs.
+"""EmoScribe's AWS resources in a small AWS on loopback, made from the templates as they are by the docs' commands.
 
 Signatures, IAM policies, bucket and queue policies are enforced, and everything goes over TLS. Workloads get their
 credentials as they do in Kubernetes: a token of the cluster's issuer is exchanged for those of a role.
@@ -29,7 +29,7 @@ ISSUER: Final = "oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF"
 OIDC_PROVIDER_ARN: Final = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
 SERVICES: Final = ("s3", "sqs", "cloudformation", "iam", "sts", "sns", "monitoring", "ecr")
 AWS_CLI: Final = "awscli==1.46.3"
-SETTINGS_FILE: Final = Path("infra/kubernetes/overlays/aws/aws.env")
+OVERLAY: Final = Path("infra/kubernetes/overlays/aws")
 
 # It waits 30 s before it looks at a stack for the second time; the stack is there after one. For SQS it overlooks
 # AWS_ENDPOINT_URL.
@@ -45,7 +45,7 @@ sys.exit(main())
 
 @dataclass(frozen=True)
 class Installation:
-    """A small AWS with everything deployed; `folder` looks like a checkout, with the aws.env that was written."""
+    """A small AWS with everything deployed; `folder` looks like a checkout, with the files that were written for it."""
 
     server: EncryptedServer
     folder: Path
@@ -55,9 +55,9 @@ class Installation:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What aws.env says."""
-        lines = (self.folder / SETTINGS_FILE).read_text(encoding="utf-8").splitlines()
-        return dict(line.split("=", 1) for line in lines if line)
+        """What aws.env and roles.env say."""
+        texts = [(self.folder / OVERLAY / f"{name}.env").read_text(encoding="utf-8") for name in ("aws", "roles")]
+        return dict(line.split("=", 1) for text in texts for line in text.splitlines())
 
     @property
     def bucket(self) -> str:
@@ -123,15 +123,26 @@ class Installation:
         )
 
     def client(self, service: str, environment: Mapping[str, str] | None = None) -> Any:
-        """A boto3 client with the credentials of a workload, else the operator's."""
+        """A boto3 client with the credentials of a workload or a user, else the operator's."""
         if environment is None:
             return self._client(service, ("test", "test", None))
+        if "AWS_ACCESS_KEY_ID" in environment:
+            return self._client(service, (environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], None))
         given = self.assume(environment)
         return self._client(service, (given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"]))
 
     def s3_of_account(self, account: str) -> Any:
         """S3 for somebody who may do anything in another account."""
         return self._client("s3", (account, "test", None))
+
+    def user_who_may(self, *actions: str) -> dict[str, str]:
+        """Environment of a new user of the account."""
+        iam = self.client("iam")
+        policy = {"Statement": {"Effect": "Allow", "Action": actions, "Resource": "*"}}
+        iam.create_user(UserName="visitor")
+        iam.put_user_policy(UserName="visitor", PolicyName="all", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName="visitor")["AccessKey"]
+        return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
     def _client(self, service: str, keys: tuple[str, str, str | None]) -> Any:
         """Kept, as it takes a while to make one."""
@@ -161,22 +172,23 @@ class Installation:
 @contextmanager
 def installed_on_aws(folder: Path) -> Iterator[Installation]:
     """Everything deployed, by the commands of the docs."""
-    (folder / SETTINGS_FILE).parent.mkdir(parents=True)
-    for part in ("infra/aws", "samples"):
-        (folder / part).symlink_to(ROOT / part, target_is_directory=True)
+    (folder / OVERLAY).mkdir(parents=True)
+    (folder / "infra/aws").symlink_to(ROOT / "infra/aws", target_is_directory=True)
     _write_cli(folder / "bin")
     with small_aws(SERVICES, ACCOUNT) as server:
         installation = Installation(server, folder)
-        installation.shell(documented("Deploy"), OIDC_PROVIDER_ARN=OIDC_PROVIDER_ARN, EMAIL="operator@example.org")
+        for commands in documented("Deploy"):
+            installation.shell(commands, OIDC_PROVIDER_ARN=OIDC_PROVIDER_ARN, EMAIL="operator@example.org")
         yield installation
 
 
-def documented(heading: str) -> str:
-    """The first block of commands under a heading of docs/aws.md."""
+def documented(heading: str) -> list[str]:
+    """The blocks of commands under a heading of docs/aws.md."""
     text = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
-    found = re.search(rf"^#+ {re.escape(heading)}\n.*?^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert found, f"docs/aws.md has no commands under {heading}"
-    return found[1]
+    return found
 
 
 def _write_cli(folder: Path) -> None:

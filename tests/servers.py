@@ -65,8 +65,8 @@ def ministack() -> Iterator[Server]:
 
 
 @contextmanager
-def small_aws(services: Sequence[str], account: str) -> Iterator[EncryptedServer]:
-    """ministack over TLS, where signatures, IAM policies and bucket and queue policies count.
+def small_aws(services: Sequence[str], account: str, *, is_encrypted: bool = True) -> Iterator[EncryptedServer]:
+    """ministack, over TLS, where signatures, IAM policies and bucket and queue policies count.
 
     The access key "test" is the account's root. Others come from STS.
     """
@@ -84,12 +84,12 @@ def small_aws(services: Sequence[str], account: str) -> Iterator[EncryptedServer
             "MINISTACK_SSL_CERT": str(certificate),
             "MINISTACK_SSL_KEY": str(key),
             "SERVICES": ",".join(services),
-            "USE_SSL": "1",
+            "USE_SSL": str(is_encrypted),
         }
         python = installed(MINISTACK) / "bin" / "python"
-        url = f"https://127.0.0.1:{port}"
+        url = f"{'https' if is_encrypted else 'http'}://127.0.0.1:{port}"
         command = [str(python), "-m", "ministack"]
-        trusted = ssl.create_default_context(cafile=str(authority))
+        trusted = ssl.create_default_context(cafile=str(authority)) if is_encrypted else None
         with running(command, environment, f"{url}/_ministack/health", trusted) as process:
             yield EncryptedServer(url, process, authority)
 

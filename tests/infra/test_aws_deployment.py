@@ -15,7 +15,16 @@ from botocore.exceptions import ClientError
 
 from emoscribe.report import read_analysis
 from emoscribe.settings import load_settings
-from tests.cloudformation import NAME, UPLOAD_KEY, Installation, documented
+from tests.cloudformation import (
+    ACCOUNT,
+    NAME,
+    OIDC_PROVIDER_ARN,
+    SERVICES,
+    UPLOAD_KEY,
+    Installation,
+    documented,
+)
+from tests.servers import small_aws
 from tests.service_processes import ServiceProcess
 from tests.sounds import SPEECH_DIR
 
@@ -69,7 +78,7 @@ def is_drained(installation: Installation) -> bool:
 def test_the_commands_of_the_docs_find_the_result_of_an_upload(
     installation: Installation, worker: ServiceProcess
 ) -> None:
-    said = installation.shell(documented("Try it"), RECORDING=str(CLIP))
+    said = installation.shell(*documented("Try it"), RECORDING=str(CLIP))
     assert re.search(r"^0\n.* analysis.json$", said, re.MULTILINE), said
     analysis = read_analysis((installation.folder / "analysis.json").read_bytes())
     assert analysis.segments
@@ -156,6 +165,28 @@ def test_only_the_bucket_s_notifications_get_into_the_queue(installation: Instal
         s3.put_bucket_notification_configuration(Bucket="another", NotificationConfiguration=configuration)
 
 
+def test_over_an_unencrypted_connection_nothing_is_had(installation: Installation, tmp_path: Path) -> None:
+    """The deployed policies, on a server without TLS, against somebody who else may do anything."""
+    policy = installation.client("s3").get_bucket_policy(Bucket=installation.bucket)["Policy"]
+    with small_aws(SERVICES, ACCOUNT, is_encrypted=False) as server:
+        plain = Installation(server, tmp_path)
+        s3, queues = plain.client("s3"), plain.client("sqs")
+        s3.create_bucket(Bucket=installation.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        visitor = plain.user_who_may("s3:*", "sqs:*")
+        plain.client("s3", visitor).put_object(Bucket=installation.bucket, Key="emoscribe/x", Body=b"x")
+        s3.put_bucket_policy(Bucket=installation.bucket, Policy=policy)
+        with pytest.raises(ClientError, match=r"AccessDenied.*explicit deny"):
+            plain.client("s3", visitor).get_object(Bucket=installation.bucket, Key="emoscribe/x")
+        for queue in ("JOBS_QUEUE", "JOBS_DEAD_LETTER"):
+            deployed = installation.settings[f"EMOSCRIBE_{queue}_URL"]
+            attributes = installation.client("sqs").get_queue_attributes(QueueUrl=deployed, AttributeNames=["Policy"])
+            url = queues.create_queue(QueueName=deployed.rpartition("/")[2])["QueueUrl"]
+            plain.client("sqs", visitor).send_message(QueueUrl=url, MessageBody="{}")
+            queues.set_queue_attributes(QueueUrl=url, Attributes=attributes["Attributes"])
+            with pytest.raises(ClientError, match=r"AccessDenied.*explicit deny"):
+                plain.client("sqs", visitor).send_message(QueueUrl=url, MessageBody="{}")
+
+
 # --- stacks that change, and end ------------------------------------------------------------------
 
 
@@ -168,8 +199,9 @@ def second(installation: Installation) -> str:
     return bucket
 
 
-def resources(installation: Installation) -> dict[str, str]:
-    answer = installation.client("cloudformation").describe_stack_resources(StackName=f"{SECOND}-storage")
+def resources(installation: Installation, stack: str = "storage") -> dict[str, str]:
+    """Physical names by those in the template."""
+    answer = installation.client("cloudformation").describe_stack_resources(StackName=f"{SECOND}-{stack}")
     return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in answer["StackResources"]}
 
 
@@ -199,11 +231,35 @@ def test_another_account_uploads_where_it_may(installation: Installation, second
             getattr(other, operation)(Bucket=second, **options)
 
 
+def test_recordings_of_other_buckets_are_read_where_they_are_named(installation: Installation, second: str) -> None:
+    s3 = installation.client("s3")
+    s3.create_bucket(Bucket="newsroom", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    for key in ("in/talk.mp4", "private/talk.mp4"):
+        s3.put_object(Bucket="newsroom", Key=key, Body=b"x")
+    installation.deploy(
+        "roles",
+        SECOND,
+        Name=SECOND,
+        StorageStack=f"{SECOND}-storage",
+        OidcProviderArn=OIDC_PROVIDER_ARN,
+        SourceArns="arn:aws:s3:::newsroom/in/*",
+    )
+    roles = resources(installation, "roles")
+    for logical_name, service_account in (("ApiRole", "api"), ("WorkerRole", "worker")):
+        role = {"AWS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/{roles[logical_name]}"}
+        workload = {**installation.workload("API", service_account), **role}
+        reader = installation.client("s3", workload)
+        assert reader.get_object(Bucket="newsroom", Key="in/talk.mp4")["Body"].read() == b"x"
+        for refused in ({"Bucket": "newsroom", "Key": "private/talk.mp4"}, {"Bucket": second, "Key": "models/x"}):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                reader.get_object(**refused)
+
+
 def test_deleting_the_stack_keeps_the_data(installation: Installation, second: str) -> None:
     kept = resources(installation)
     refused = "aws cloudformation delete-stack --stack-name $NAME-storage 2>&1 || true"
     assert "TerminationProtection" in installation.shell(refused)
-    installation.shell(documented("Take it down"), NAME=SECOND)
+    installation.shell(*documented("Take it down"), NAME=SECOND)
     assert keys_under(installation, "emoscribe/", second) == ["emoscribe/results/kept"]
     for queue in ("JobsQueue", "DeadLetterQueue"):
         installation.client("sqs").get_queue_attributes(QueueUrl=kept[queue], AttributeNames=["QueueArn"])

