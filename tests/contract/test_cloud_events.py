@@ -25,13 +25,14 @@ class Intake:
 
     def __init__(self, folder: Path, aws: Aws) -> None:
         self.aws = aws
+        self.refuses = "refused"  # a word in keys
         self.bucket = f"videos-{uuid4().hex[:12]}"
         aws.s3.create_bucket(Bucket=self.bucket)
         self.backend = CloudBackend(folder, aws, EventRules(self.bucket, "incoming/", self.request))
         self.store = self.backend.store
 
     def request(self, source: S3Object) -> JobRequest:
-        if "refused" in source.key:
+        if self.refuses in source.key:
             raise InvalidRequestError("Not this one.")
         options = JobOptions(formats=("csv",))
         return JobRequest(source=source, options=options, settings="s1", callback_url="https://example.org/done")
@@ -327,6 +328,19 @@ def test_poison_reaches_the_dead_letter_queue_and_can_be_sent_back(intake: Intak
     intake.backend.send(letter["Body"])  # as a redrive does
     intake.work_off()
     assert intake.jobs() == {"incoming/poison.mp4": "done", "incoming/good.mp4": "done"}
+    assert intake.reasons() == []
+
+
+def test_an_upload_that_was_refused_is_taken_in_when_it_is_sent_back(intake: Intake) -> None:
+    intake.refuses = "refused"
+    intake.backend.send(event(intake.bucket, described("incoming/refused.mp4")))
+    intake.work_off()
+    assert intake.jobs() == {}
+    intake.refuses = "nothing any more"
+    (letter,) = intake.aws.messages(intake.backend.dead_letters)
+    intake.backend.send(letter["Body"])
+    intake.work_off()
+    assert intake.jobs() == {"incoming/refused.mp4": "done"}
     assert intake.reasons() == []
 
 

@@ -48,8 +48,9 @@ def as_grafana_asks(query: str) -> str:
 def test_every_metric_that_is_asked_for_is_exposed_by_somebody(watched: Watched) -> None:
     exposed = {name for page in watched.pages.values() for name in exposed_names(page)}
     known = exposed | of_exporters() | CLOUD_ONLY
-    asked = [rule["expr"] for rule in rules()] + [query for panel in PANELS for query in panel.queries.values()]
-    names = {name for expression in asked for name in metric_names(as_grafana_asks(expression)) if ":" not in name}
+    asked = [rule["expr"] for rule in rules()]
+    asked += [as_grafana_asks(query) for panel in PANELS for query in panel.queries.values()]
+    names = {name for expression in asked for name in metric_names(expression) if ":" not in name}
     assert names <= known, sorted(names - known)
     assert of_exporters() <= names, "exporters are named for nothing"
 

@@ -1,5 +1,6 @@
 """The alert rules: valid, tested both ways, each with an entry in the runbook."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,10 +13,17 @@ from tests.conftest import ROOT
 from tests.generate_monitoring import FILES, FOLDER
 from tests.infra.promql import metric_names
 from tests.infra.watched_service import tool
+from tests.servers import installed
 
 RULES = yaml.safe_load((FOLDER / "rules.yaml").read_text(encoding="utf-8"))
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 TEST_FILES = sorted((FOLDER / "tests").glob("*.yaml"))
+OPERATOR_MODELS = "cloudcoil-models-prometheus-operator==0.80.1.0"
+CHECK_WITH_MODELS = """
+import json, sys
+from cloudcoil.models.prometheus_operator import v1
+v1.PrometheusRule.model_validate_json(sys.stdin.read(), strict=True)
+"""
 SEVERITIES = {"critical", "warning", "info"}
 
 
@@ -90,3 +98,19 @@ def test_the_operators_rule_holds_the_same_rules() -> None:
     rule = yaml.safe_load((FOLDER / "prometheus-rules.yaml").read_text(encoding="utf-8"))
     assert (rule["apiVersion"], rule["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
     assert rule["spec"] == RULES
+
+
+def test_the_operators_own_model_accepts_the_rule() -> None:
+    python = installed(OPERATOR_MODELS) / "bin" / "python"
+    rule = yaml.safe_load((FOLDER / "prometheus-rules.yaml").read_text(encoding="utf-8"))
+
+    def accepts(document: dict[str, Any]) -> bool:
+        command = [str(python), "-c", CHECK_WITH_MODELS]
+        return (
+            subprocess.run(command, input=json.dumps(document), text=True, capture_output=True, check=False).returncode
+            == 0
+        )
+
+    assert accepts(rule)
+    rule["spec"]["groups"][0]["rules"][0]["expr"] = None
+    assert not accepts(rule), "the check cannot fail"

@@ -68,7 +68,7 @@ def watched_service(folder: Path) -> Iterator[Watched]:
 def _start(folder: Path, stack: ExitStack) -> dict[str, ServiceProcess]:
     settings = {"EMOSCRIBE_RUNNER_PATIENCE_S": "120"}
     parts = {name.lower(): ServiceProcess(["runner", name], folder, settings) for name in RUNNERS}
-    addresses = [f"--runner={name}={parts[name.lower()].url}" for name in RUNNERS]
+    addresses = [part for name in RUNNERS for part in ("--runner", f"{name}={parts[name.lower()].url}")]
     parts["worker"] = ServiceProcess(["worker", *addresses], folder, settings)
     parts["api"] = ServiceProcess(["serve", *addresses], folder, settings)
     for part in parts.values():
