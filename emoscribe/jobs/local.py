@@ -33,7 +33,7 @@ from emoscribe.jobs.model import (
     check_results,
 )
 from emoscribe.jobs.record import JobRecord
-from emoscribe.jobs.sqlite_records import SqliteRecords
+from emoscribe.jobs.sqlite_records import SqliteRecords, store_failed
 from emoscribe.jobs.store import Backlog, LeaseOptions
 from emoscribe.jobs.worker_sign import WorkerSign
 from emoscribe.types import Segment
@@ -209,6 +209,8 @@ class LocalJobStore:
             self._files.stage(claim.job.id, claim.token, results)
         except FileNotFoundError:  # deleted meanwhile
             return False
+        except OSError as error:
+            raise store_failed(str(error.strerror)) from error
         with self._held(claim) as record:
             if record is None:
                 self._files.unstage(claim.job.id, claim.token)
