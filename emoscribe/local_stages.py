@@ -1,18 +1,21 @@
 """The model stages of a profile, loaded in this process from the model cache."""
 
+import hashlib
 from functools import partial
+from pathlib import Path
 
 from emoscribe import catalog
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
-from emoscribe.emotion_model import locate_emotion_model
-from emoscribe.errors import UnsupportedLanguageError
+from emoscribe.errors import ModelMissingError, UnsupportedLanguageError
 from emoscribe.media import DecodeLimits
+from emoscribe.model_store.entry import files_digest
 from emoscribe.pipeline import AnalysisOptions
 from emoscribe.segments import ReviewThresholds
 from emoscribe.settings import Settings
 from emoscribe.stages import Stages
 from emoscribe.transcribe import WhisperOptions, WhisperTranscriber
 from emoscribe.translate import PackTranslator, TranslatorOptions, build_translator
+from emoscribe.types import ModelInfo
 
 WHISPER = {"embedded": "whisper-base", "quality": "whisper-large-v3-turbo"}
 
@@ -48,6 +51,27 @@ def load_classifier(settings: Settings) -> EmotionClassifier:
     )
     folder, info = locate_emotion_model(settings.emotion_model, settings.models_dir)
     return EmotionClassifier(folder, info, options)
+
+
+def is_own_model(name: str) -> bool:
+    """Whether an emotion model is named by a folder. Names of the catalogue hold no slash."""
+    return "/" in name or Path(name).is_dir()
+
+
+def locate_emotion_model(name: str, models_dir: Path) -> tuple[Path, ModelInfo]:
+    """Of a name of the catalogue, or of a folder that `emoscribe train` made: the files, and what results say of them.
+
+    Raises ModelError, InvalidRequestError.
+    """
+    if not is_own_model(name):
+        return catalog.locate(name, models_dir), catalog.model_info(name, models_dir)
+    folder = Path(name)
+    if not folder.is_dir():
+        raise ModelMissingError(f"There is no folder {name}.", fix="Give a folder with a model, or a catalogue name.")
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".onnx", ".json"})
+    digest = files_digest((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files)
+    info = ModelInfo(role="emotion", name=folder.resolve().name, version=digest[:12], sha256=digest, license="unknown")
+    return folder, info
 
 
 def check_models(settings: Settings) -> None:

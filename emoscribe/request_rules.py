@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from emoscribe.catalog import select
-from emoscribe.emotion_model import is_folder, locate_emotion_model
 from emoscribe.errors import CallbackRefusedError, InvalidRequestError, MediaLimitError
 from emoscribe.jobs import JobOptions, JobRequest, LocalFile, S3Object, check_callback_url, fingerprint
 from emoscribe.jobs.s3_address import check_key
-from emoscribe.local_stages import analysis_options, check_language
+from emoscribe.local_stages import analysis_options, check_language, is_own_model, locate_emotion_model
 from emoscribe.model_store.cache import read_lock
 from emoscribe.model_store.entry import ModelEntry, default_catalog
 from emoscribe.report import parse_formats
@@ -87,7 +86,7 @@ def settings_fingerprint(settings: Settings) -> str:
     locked = read_lock(settings.models_dir)
     catalog = default_catalog()
     names = [name for name in catalog.profiles[settings.profile] if catalog.models[name].role != "emotion"]
-    own = is_folder(settings.emotion_model)
+    own = is_own_model(settings.emotion_model)
     models: dict[str, object] = {
         name: _file_hashes(catalog.models[name], locked[name].files if name in locked else {})
         for name in (names if own else select([*names, settings.emotion_model]))

@@ -2,7 +2,7 @@
 
 import string
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 WORDS = [
     "the",
@@ -25,7 +25,7 @@ WORDS = [
 
 
 UNKNOWN: Final = "[UNK]"
-SIZES: Final = {
+SIZES: Final[dict[str, Any]] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,

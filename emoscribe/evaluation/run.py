@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
-from emoscribe.emotion_model import locate_emotion_model
 from emoscribe.errors import InvalidRequestError
 from emoscribe.evaluation.baselines import QUOTED, trained_baselines
 from emoscribe.evaluation.corpora import load_set
@@ -25,7 +24,7 @@ from emoscribe.evaluation.report import BaselineRow, Evaluation, Subject, baseli
 from emoscribe.evaluation.spoken import heard, word_error_rate
 from emoscribe.evaluation.swaps import swap_rows
 from emoscribe.evaluation.translation import translated
-from emoscribe.local_stages import load_transcriber, load_translator
+from emoscribe.local_stages import load_transcriber, load_translator, locate_emotion_model
 from emoscribe.settings import Settings
 from emoscribe.types import ModelInfo
 

@@ -196,6 +196,7 @@ def hub_encoder(address: str) -> ModelEntry:
         name=f"hub-{slug}-{commit[:8]}",
         role="emotion",
         title=f"{owner}/{name}, an encoder to train from",
+        version=None,
         license="unknown",
         license_source=f"the model card of {owner}/{name} on the hub",
         files=tuple(FileSpec(name=file, bytes=None, sha256=None) for file in ENCODER_FILES),

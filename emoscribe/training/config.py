@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 from emoscribe.errors import InvalidRequestError
 from emoscribe.training.options import CorpusShare, ExportOptions, PrepareOptions, TrainOptions
 
-SHIPPED: Final = ("ci", "full", "large", "fast")
-"""ci: a few hundred rows, to prove that every step works. full: a small model from people's labels. large: a large one,
-which `models/emotion` is made with. fast: a small one that also learns what the large one thinks."""
+SHIPPED: Final = ("ci", "full", "small", "fast")
+"""ci: a few hundred rows, to prove that every step works. full: a large model. small: one from MiniLM.
+fast: the same, taught by a large one."""
 
 Options = TypeVar("Options", PrepareOptions, TrainOptions, ExportOptions, CorpusShare)
 

@@ -23,8 +23,9 @@ from emoscribe.evaluation.examples import Example, gold_of
 from emoscribe.evaluation.translation import translated
 from emoscribe.labels import LABELS
 from emoscribe.local_stages import load_translator
+from emoscribe.scoring import Floats
 from emoscribe.settings import Settings
-from emoscribe.training.fidelity import cost, logits_of, quality, write_reference
+from emoscribe.training.fidelity import Quality, cost, logits_of, quality, write_reference
 from emoscribe.training.fitting import NEUTRAL, Fitted, fit
 from emoscribe.training.network import EmotionNetwork, load_encoder
 from emoscribe.training.onnx_files import export_fp32, write_metadata
@@ -53,9 +54,9 @@ def export(
     quantise(fp32 / "model.onnx", small / "model.onnx", Precision(options.word_bits, options.four_bit_layers))
     examples = _dev_examples(options, corpora, settings)
     record: dict[str, Any] = {"largest_logit_difference": difference, "options": asdict(options)}
-    outcomes = []
+    outcomes: list[tuple[Floats, Quality]] = []
     gold = gold_of(examples)  # (n, 7)
-    outcomes = []
+    outcomes: list[tuple[Floats, Quality]] = []
     for folder in (fp32, small):
         show(f"export: calibrating {folder.name}")
         write_metadata(folder / "model.onnx", _metadata(options, NEUTRAL, training))

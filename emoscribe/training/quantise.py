@@ -39,7 +39,9 @@ def quantise(fp32: Path, path: Path, precision: Precision = Precision()) -> None
     model = onnx.load(fp32)
     graph = model.graph
     weights = {one.name: one for one in graph.initializer if len(one.dims) == 2 and np.prod(one.dims) >= SMALLEST}
-    first, nodes, done = [], [], 0
+    first: list[Any] = []
+    nodes: list[Any] = []
+    done = 0
     for node in graph.node:
         if node.op_type == "Gather" and (table := weights.get(node.input[0])):
             graph.initializer.remove(table)
@@ -55,6 +57,8 @@ def quantise(fp32: Path, path: Path, precision: Precision = Precision()) -> None
         nodes.append(node)
     del graph.node[:]
     graph.node.extend([*first, *nodes])
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]  # the exporter's: where on whose disk a line of the network's source stood
     if precision.word_bits == 4:
         model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))  # ONNX Runtime's own operators
     onnx.save(model, path)

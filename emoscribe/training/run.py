@@ -9,8 +9,7 @@ from typing import Any
 
 from emoscribe import catalog
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
-from emoscribe.emotion_model import locate_emotion_model
-from emoscribe.local_stages import load_translator
+from emoscribe.local_stages import load_translator, locate_emotion_model
 from emoscribe.settings import Settings
 from emoscribe.training.config import read_config
 from emoscribe.training.export import export

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from emoscribe.catalog import locate
-from emoscribe.emotion_model import locate_emotion_model
 from emoscribe.errors import InvalidRequestError, ModelMissingError
-from emoscribe.local_stages import load_classifier
+from emoscribe.local_stages import load_classifier, locate_emotion_model
 from emoscribe.settings import load_settings
 from emoscribe.types import EmotionRequest, EmotionScores
 

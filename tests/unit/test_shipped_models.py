@@ -47,4 +47,4 @@ def test_the_shipped_file_judges_dev_texts_as_the_exact_weights_do(folder: Path,
     ]
     measured = cost(*outcomes)
     measured.check()
-    assert measured.logit_difference < 0.3
+    assert measured.logit_difference < 0.2 * exact.std()

@@ -151,7 +151,7 @@ def test_unlabelled_texts_that_are_of_no_use_are_refused(
 
 def test_a_model_as_the_program_runs_it_can_teach(tmp_path: Path) -> None:
     from emoscribe.emotion import EmotionClassifier
-    from emoscribe.emotion_model import locate_emotion_model
+    from emoscribe.local_stages import locate_emotion_model
     from emoscribe.training.teacher import opinions
 
     classifier = EmotionClassifier(*locate_emotion_model("emotion", tmp_path))
