@@ -27,7 +27,7 @@ serve: $(VENV)/.service models
 test: models lint
 	$(VENV)/bin/emoscribe models pull training
 	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit
-	$(VENV)/bin/pytest tests/contract tests/service tests/e2e
+	$(VENV)/bin/pytest tests/contract tests/service tests/infra tests/e2e
 
 lint: $(VENV)/.testing
 	$(VENV)/bin/ruff check .
@@ -48,7 +48,7 @@ $(VENV)/.serving: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(PIP_INSTALL) -e '.[$(DEVICE)]'
 ifeq ($(DEVICE),gpu)
 	$(VENV)/bin/pip uninstall --quiet --yes onnxruntime onnxruntime-gpu
-	$(PIP_INSTALL) --no-deps 'onnxruntime-gpu>=1.24,<2'
+	$(PIP_INSTALL) --no-deps 'onnxruntime-gpu>=1.24,<1.27'
 endif
 	touch $@
 

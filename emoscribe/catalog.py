@@ -41,7 +41,12 @@ __all__ = [
     "verify",
 ]
 
-OFFLINE_VARIABLES: Final = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
+OFFLINE_VARIABLES: Final = (
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "HF_HUB_DISABLE_TELEMETRY",
+    "ORT_DISABLE_TELEMETRY",  # ONNX Runtime 1.32 tells its maker of every session, on Linux too
+)
 
 BUNDLED: Final = "bundled"
 
@@ -162,7 +167,7 @@ def _pull_one(name: str, puller: Puller, catalog: Catalog) -> PullResult:
 
 
 def forbid_downloads() -> None:
-    """Keep the hub libraries from reaching out in this process and its children. For everything but `pull`."""
+    """Keep libraries from reaching out in this process and its children. For everything but `pull`."""
     os.environ.update(dict.fromkeys(OFFLINE_VARIABLES, "1"))
     if constants := sys.modules.get("huggingface_hub.constants"):
         constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]  # read once, at import

@@ -1,5 +1,8 @@
 """Speech detection and packing: real clips against faster-whisper, and properties with a stand-in for the model."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from emoscribe import catalog
 from emoscribe.speech import SpeechDetector, SpeechOptions
 from emoscribe.types import MAX_CLIP_MS, SAMPLES_PER_MS, Clip, Piece, Samples
+from tests.conftest import ROOT
 
 ReadSpeech = Callable[[str], Samples]
 Interval = tuple[int, int]
@@ -430,3 +434,14 @@ def test_samples_between_two_places(clip: Clip, start_ms: int, end_ms: int) -> N
         if start_ms <= piece.start_ms + ms < end_ms
     ]
     assert clip.between(start_ms, end_ms)[::SAMPLES_PER_MS].tolist() == expected
+
+
+def test_the_runtime_tells_nobody_about_its_sessions(tmp_path: Path) -> None:
+    """ONNX Runtime 1.32 keeps a device id and events for its maker in the user's cache, unless told not to."""
+    program = (
+        "from emoscribe import catalog, speech_frames; catalog.forbid_downloads(); print(speech_frames.load_model())"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, stdout=subprocess.DEVNULL)
+    assert not list(tmp_path.rglob("*"))
