@@ -255,12 +255,22 @@ def test_recordings_of_other_buckets_are_read_where_they_are_named(installation:
                 reader.get_object(**refused)
 
 
+def test_what_is_replaced_is_kept_all_the_same(installation: Installation, second: str) -> None:
+    installation.deploy("storage", SECOND, Name="emoscribe-third")
+    renamed = resources(installation)["Bucket"]
+    assert renamed == "emoscribe-third-210987654321-eu-west-1"
+    assert keys_under(installation, "", renamed) == []
+    assert keys_under(installation, "emoscribe/", second) == ["emoscribe/results/kept"]
+    installation.client("s3").put_object(Bucket=renamed, Key="emoscribe/results/new", Body=b"kept, too")
+
+
 def test_deleting_the_stack_keeps_the_data(installation: Installation, second: str) -> None:
     kept = resources(installation)
     refused = "aws cloudformation delete-stack --stack-name $NAME-storage 2>&1 || true"
     assert "TerminationProtection" in installation.shell(refused)
     installation.shell(*documented("Take it down"), NAME=SECOND)
     assert keys_under(installation, "emoscribe/", second) == ["emoscribe/results/kept"]
+    assert keys_under(installation, "emoscribe/", kept["Bucket"]) == ["emoscribe/results/new"]
     for queue in ("JobsQueue", "DeadLetterQueue"):
         installation.client("sqs").get_queue_attributes(QueueUrl=kept[queue], AttributeNames=["QueueArn"])
     with pytest.raises(ClientError, match="does not exist"):
