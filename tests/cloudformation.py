@@ -21,7 +21,6 @@ import boto3
 from tests.conftest import ROOT
 from tests.servers import EncryptedServer, installed, small_aws
 
-UPLOAD_KEY: Final = "incoming/Redação/meu vídeo+1 (á) 100%.ogg"  # everything a key has to survive
 ACCOUNT: Final = "210987654321"
 REGION: Final = "eu-west-1"
 NAME: Final = "emoscribe-test"

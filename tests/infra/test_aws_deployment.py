@@ -20,7 +20,6 @@ from tests.cloudformation import (
     NAME,
     OIDC_PROVIDER_ARN,
     SERVICES,
-    UPLOAD_KEY,
     Installation,
     documented,
 )
@@ -29,6 +28,7 @@ from tests.service_processes import ServiceProcess
 from tests.sounds import SPEECH_DIR
 
 CLIP = SPEECH_DIR / "pt-1.ogg"
+UPLOAD_KEY = "incoming/Redação/meu vídeo+1 (á) 100%.ogg"  # everything a key has to survive
 SECOND = "emoscribe-second"
 
 
@@ -43,7 +43,7 @@ def worker(
         yield process
 
 
-def until(found: Callable[[], Any], patience_s: float = 60.0) -> Any:
+def until(found: Callable[[], Any], patience_s: float = 120.0) -> Any:
     """What it finds, as soon as it finds something."""
     give_up_s = time.monotonic() + patience_s
     while time.monotonic() < give_up_s:
@@ -103,11 +103,11 @@ def test_a_poison_upload_ends_in_the_dead_letter_queue_with_its_reason(
 ) -> None:
     key = "incoming/poison+1.mp4"
     installation.client("s3").put_object(Bucket=installation.bucket, Key=key, Body=b"no recording" * 1000)
-    letters = installation.settings["EMOSCRIBE_JOBS_DEAD_LETTER_URL"]
-    asked = {"QueueUrl": letters, "WaitTimeSeconds": 20, "MessageAttributeNames": ["reason"]}
-    [letter] = installation.client("sqs").receive_message(**asked)["Messages"]
+    letters, sqs = installation.settings["EMOSCRIBE_JOBS_DEAD_LETTER_URL"], installation.client("sqs")
+    asked = {"QueueUrl": letters, "WaitTimeSeconds": 10, "MessageAttributeNames": ["reason"]}
+    [letter] = until(lambda: sqs.receive_message(**asked).get("Messages"))
     assert letter["MessageAttributes"]["reason"]["StringValue"].startswith("unsupported_media: ")
-    installation.client("sqs").delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])
+    sqs.delete_message(QueueUrl=letters, ReceiptHandle=letter["ReceiptHandle"])
     assert json.loads(letter["Body"])["retry"] is True
     until(lambda: is_drained(installation))
     assert results_of(installation, key) == []
@@ -255,12 +255,22 @@ def test_recordings_of_other_buckets_are_read_where_they_are_named(installation:
                 reader.get_object(**refused)
 
 
+def test_what_is_replaced_is_kept_all_the_same(installation: Installation, second: str) -> None:
+    installation.deploy("storage", SECOND, Name="emoscribe-third")
+    renamed = resources(installation)["Bucket"]
+    assert renamed == "emoscribe-third-210987654321-eu-west-1"
+    assert keys_under(installation, "", renamed) == []
+    assert keys_under(installation, "emoscribe/", second) == ["emoscribe/results/kept"]
+    installation.client("s3").put_object(Bucket=renamed, Key="emoscribe/results/new", Body=b"kept, too")
+
+
 def test_deleting_the_stack_keeps_the_data(installation: Installation, second: str) -> None:
     kept = resources(installation)
     refused = "aws cloudformation delete-stack --stack-name $NAME-storage 2>&1 || true"
     assert "TerminationProtection" in installation.shell(refused)
     installation.shell(*documented("Take it down"), NAME=SECOND)
     assert keys_under(installation, "emoscribe/", second) == ["emoscribe/results/kept"]
+    assert keys_under(installation, "emoscribe/", kept["Bucket"]) == ["emoscribe/results/new"]
     for queue in ("JobsQueue", "DeadLetterQueue"):
         installation.client("sqs").get_queue_attributes(QueueUrl=kept[queue], AttributeNames=["QueueArn"])
     with pytest.raises(ClientError, match="does not exist"):

@@ -21,7 +21,7 @@ from emoscribe.model_store.sources import Sources
 from emoscribe.settings import load_settings
 from emoscribe.stages import Stages
 from emoscribe.types import Transcript, TranscriptionRequest
-from tests.cloudformation import UPLOAD_KEY, Installation
+from tests.cloudformation import Installation
 from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, transcript
 from tests.model_stand_ins import FILES, small_catalog
 from tests.recorded_calls import Calls, Places, acting_as, allowed
@@ -114,11 +114,12 @@ def test_the_worker_needs_all_that_its_role_allows(
 ) -> None:
     worker_calls = Calls(places)
     s3 = installation.client("s3")
-    for name, content in ((UPLOAD_KEY, SPEECH), ("incoming/broken.mp4", b"no recording" * 100)):
-        s3.put_object(Bucket=installation.bucket, Key=name, Body=content)
+    for key, content in (("incoming/roles/talk.ogg", SPEECH), ("incoming/roles/broken.mp4", b"no recording" * 100)):
+        s3.put_object(Bucket=installation.bucket, Key=key, Body=content)
     api[0].submit(SPEECH, language="fr")  # the model will be unwell: its message is hidden until the next attempt
-    states = work(installation, worker_calls)
-    assert states == {UPLOAD_KEY: "done", "incoming/broken.mp4": "failed", "talk.wav": "queued"}
+    states = work(installation, worker_calls).items()
+    expected = {"incoming/roles/talk.ogg": "done", "incoming/roles/broken.mp4": "failed", "talk.wav": "queued"}
+    assert expected.items() <= states
     assert work(installation, worker_calls, retention_s=0) == {"talk.wav": "queued"}
     assert worker_calls.granted == allowed(installation, installation.settings["EMOSCRIBE_WORKER_ROLE_ARN"], places)
 
