@@ -119,7 +119,8 @@ def _measure(rounds: int) -> dict[str, Any]:
 def _record_bytes(file: Path) -> int:
     """Of a job's record, the mean; the database's log beside it has a bound of its own."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        return round(database.execute("SELECT avg(length(record)) FROM jobs").fetchone()[0])
+        (mean,) = database.execute("SELECT avg(length(record)) FROM jobs").fetchone()
+        return round(float(mean))
 
 
 def _cpu_during(service: ServiceProcess, act: Callable[[], None]) -> dict[str, float]:
