@@ -5,6 +5,7 @@ from typing import Any
 import bentoml
 
 from emoscribe.local_stages import load_classifier
+from runners.process_watch import tell_models
 from runners.serving import begin, runner_options
 from runners.wire import Item, pack_outcomes, unpack_sentence
 
@@ -15,6 +16,7 @@ class Classifier:
 
     def __init__(self) -> None:
         self.stage = load_classifier(begin("Classifier"))
+        tell_models("classifier", self.stage.models)
 
     @bentoml.api
     def describe(self) -> dict[str, Any]:

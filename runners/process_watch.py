@@ -10,7 +10,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 import emoscribe
 from emoscribe.settings import Settings
+from emoscribe.types import ModelInfo
 
 PARTS: Final = {
     "EmoScribe": "api",
@@ -27,6 +29,13 @@ PARTS: Final = {
     "Classifier": "classifier",
 }
 EVERY_S: Final = 5.0
+SPOOLS: Final = ("spool", "uploads")  # in the folder of jobs: uploads being received
+MODELS: Final = Gauge(
+    "emoscribe_model_info",
+    "Always 1; which models are loaded.",
+    ["part", "model", "version"],
+    multiprocess_mode="livemax",
+)
 
 
 class ProcessWatch:
@@ -44,6 +53,7 @@ class ProcessWatch:
         self._memory = gauge("memory_bytes", "Resident memory, without decoders.", "part", mode="livesum").labels(part)
         self._free = gauge("disk_free_bytes", "Space left to us on the disk of a folder.", "folder", mode="livemin")
         self._size = gauge("disk_bytes", "Size of the disk of a folder.", "folder")
+        self._spool = gauge("spool_bytes", "Uploads that are being received, or were left.")
         info = gauge("build_info", "Always 1; which version runs.", "part", "version")
         info.labels(part, emoscribe.__version__).set(1)
         gauge("start_time_seconds", "When the process began, since 1970.", "part").labels(part).set(time.time())
@@ -64,6 +74,8 @@ class ProcessWatch:
                 continue
             self._free.labels(name).set(usage.free)
             self._size.labels(name).set(usage.total)
+        if "jobs" in self._folders:
+            self._spool.set(sum(bytes_below(self._folders["jobs"] / spool) for spool in SPOOLS))
 
     def look_forever(self) -> None:
         """In the background, until the process ends."""
@@ -74,6 +86,21 @@ class ProcessWatch:
                 self.look()
 
         threading.Thread(target=look_again, name="process-watch", daemon=True).start()
+
+
+def bytes_below(folder: Path) -> int:
+    """Of all files; those that go meanwhile do not count."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
+
+
+def tell_models(part: str, models: Iterable[ModelInfo]) -> None:
+    """Which models this process has loaded."""
+    for model in models:
+        MODELS.labels(part, model.name, model.version).set(1)
 
 
 def resident_bytes() -> int:

@@ -8,6 +8,7 @@ from prometheus_client import Gauge, Histogram
 
 from emoscribe.local_stages import load_transcriber
 from runners.gathering import Gatherer
+from runners.process_watch import tell_models
 from runners.serving import begin, runner_options, yield_to_others
 from runners.wire import Item, pack_outcomes, unpack_clip, unpack_sound
 
@@ -28,6 +29,7 @@ class Transcriber:
         clips = settings.runner_batch_clips
         self.stage = load_transcriber(settings, clips_per_batch=clips, side_by_side=settings.runner_side_by_side)
         DEVICE.labels(self.stage.device).set(1)
+        tell_models("transcriber", self.stage.models)
         if self.stage.device.startswith("cpu"):
             yield_to_others("Transcriber", settings.runner_niceness)
         at_once = self.stage.side_by_side

@@ -5,6 +5,7 @@ from typing import Any
 import bentoml
 
 from emoscribe.local_stages import load_translator
+from runners.process_watch import tell_models
 from runners.serving import begin, runner_options
 from runners.wire import Item, pack_outcomes, unpack_text
 
@@ -15,6 +16,7 @@ class Translator:
 
     def __init__(self) -> None:
         self.stage = load_translator(begin("Translator"))
+        tell_models("translator", self.stage.models)
 
     @bentoml.api
     def describe(self) -> dict[str, Any]:

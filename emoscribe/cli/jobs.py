@@ -164,13 +164,15 @@ def cancel(
 def retry(
     ids: AnyIds = None,
     all_failed: Annotated[bool, typer.Option("--failed", help="Every failed job.")] = False,
+    code: Annotated[list[str] | None, typer.Option(help="Only those with this error code. May be repeated.")] = None,
     tenant: Tenant = None,
 ) -> None:
     """Queue failed or cancelled jobs again, as if new."""
     settings = load_settings()
     store = open_store(settings)
     states: frozenset[JobState] = frozenset({"failed"})
-    jobs = _chosen(ids, states if all_failed else None, "--failed", store, settings, tenant)
+    chosen = _chosen(ids, states if all_failed else None, "--failed", store, settings, tenant)
+    jobs = [job for job in chosen if not code or (job.error is not None and job.error.code in code)]
 
     def act(job: Job) -> str:
         return store.retry(job.tenant, job.id).state

@@ -114,7 +114,7 @@ class CloudClaims:
     def _as_claim(self, held: Held, *, after_loss: bool) -> Claim:
         record, document = held.record, held.version.document
         source = record.request.source
-        media = document.media or (source if isinstance(source, S3Object) else source.path)
+        media = self._cloud.files.here(document.media) or (source if isinstance(source, S3Object) else source.path)
         return Claim(record.job, record.request, held.token, media, record.callback_attempts, after_loss)
 
     def _folder(self, version: Version) -> str:

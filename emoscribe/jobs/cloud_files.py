@@ -60,6 +60,10 @@ class CloudFiles:
         etag = self._objects.upload(path, key)
         return S3Object(bucket=self._objects.bucket, key=key, etag=etag.strip('"'), bytes=path.stat().st_size)
 
+    def here(self, upload: S3Object | None) -> S3Object | None:
+        """The upload in the bucket that is used now: that may be a copy of the one it was written to."""
+        return upload.model_copy(update={"bucket": self._objects.bucket}) if upload else None
+
     # --- segments of a running job ---
 
     def add_segments(self, folder: str, token: str, segments: Sequence[Segment]) -> None:

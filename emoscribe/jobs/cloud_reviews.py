@@ -81,7 +81,7 @@ class CloudReviews:
         """The upload, or the object."""
         document = self._documents.load(tenant, job_id).document
         source = document.record.request.source
-        media = document.media or source
+        media = self._files.here(document.media) or source
         if not isinstance(media, S3Object):
             raise JobNotFoundError("The job has no recording.")
         return KeptRecording(source.name, media, media.bytes)

@@ -245,6 +245,7 @@ RESOURCES: Final = Row(
             {"{{folder}} {{instance}}": f"emoscribe_disk_free_bytes{{{NS}}} / emoscribe_disk_bytes"},
             unit="percentunit",
         ),
+        Panel("Uploads being received", {"{{instance}}": f"emoscribe_spool_bytes{{{NS}}}"}, unit="bytes"),
         Panel(
             "Memory of the limit",
             {
@@ -255,6 +256,7 @@ RESOURCES: Final = Row(
             needs="cAdvisor and kube-state-metrics",
         ),
         Panel("Versions", {"{{part}} {{version}}": _sum(f"emoscribe_build_info{{{NS}}}", "part, version")}),
+        Panel("Models", {"{{model}} {{version}}": _sum(f"emoscribe_model_info{{{NS}}}", "model, version")}),
         Panel("Running since", {"{{part}} {{instance}}": f"time() - emoscribe_start_time_seconds{{{NS}}}"}, unit="s"),
     ],
 )

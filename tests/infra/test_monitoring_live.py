@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from emoscribe.cli.app import app
 from tests.conftest import ROOT
 from tests.generate_monitoring import FOLDER
 from tests.infra.dashboard import ROWS, Panel
@@ -68,7 +70,7 @@ def test_every_metric_of_ours_is_documented_and_every_documented_one_is_there(wa
 
 def test_no_name_id_or_text_is_on_the_pages(watched: Watched) -> None:
     for part, page in watched.pages.items():
-        assert not re.search(r"talk\.ogg|broken\.mp4|feliz|[0-9a-f]{32}", page), part
+        assert not re.search(r"talk\.ogg|broken\.mp4|feliz|[0-9a-f]{64}", page), part
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.title)
@@ -87,6 +89,20 @@ def test_prometheus_evaluates_every_rule(watched: Watched) -> None:
 
 def test_no_alert_fires_on_a_service_that_works(watched: Watched) -> None:
     assert [one["metric"]["alertname"] for one in watched.query('ALERTS{alertstate="firing"}')] == []
+
+
+def test_the_runbooks_commands_see_the_same(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOSCRIBE_JOBS_DIR", str(watched.jobs))
+
+    def told(*arguments: str) -> dict[str, Any]:
+        result = CliRunner().invoke(app, [*arguments, "--json"])
+        assert result.exit_code == 0, result.output
+        return dict(json.loads(result.output))
+
+    assert told("queue", "show") == {"waiting": 0, "oldest_s": 0.0, "worker": True}
+    assert told("jobs", "list", "--state", "failed")["error"]["code"] == "unsupported_media"
+    (counted,) = watched.query('sum(emoscribe_job_attempts_total{error_code="unsupported_media"})')
+    assert counted["value"][1] == "1"
 
 
 def test_grafanas_own_models_read_the_dashboard() -> None:

@@ -75,6 +75,8 @@ def test_every_alert_says_what_it_means_and_leads_to_the_runbook(alert: str) -> 
     assert anchor == alert.lower()
     found = re.search(rf"^### {alert}\n+(.+?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
     assert found is not None, f"docs/operations.md has no section {alert}"
+    wait = f", after {rule['for']}" if "for" in rule else ""
+    assert found[1].startswith(f"*{rule['labels']['severity']}{wait}.* "), "severity and time stand in the rules"
     for part in ("**See:**", "**Causes:**", "**Do:**"):
         assert part in found[1], f"{alert} lacks {part}"
 

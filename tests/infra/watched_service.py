@@ -26,10 +26,11 @@ SCRAPES: Final = 4  # after the work, so that a rate has what it needs
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Pages of metrics by part, and the address of the Prometheus that read them."""
+    """Pages of metrics by part, the address of the Prometheus that read them, and the folder of the jobs."""
 
     pages: Mapping[str, str]
     prometheus: str
+    jobs: Path
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The samples of an instant query. Raises AssertionError for one that Prometheus refuses."""
@@ -62,7 +63,7 @@ def watched_service(folder: Path) -> Iterator[Watched]:
         time.sleep(2)  # it has seen the counters at zero
         _work(parts["api"].url)
         _wait_for_scrapes(address)
-        yield Watched({name: part.get("/metrics") for name, part in parts.items()}, address)
+        yield Watched({name: part.get("/metrics") for name, part in parts.items()}, address, folder / "jobs")
 
 
 def _start(folder: Path, stack: ExitStack) -> dict[str, ServiceProcess]:

@@ -14,7 +14,15 @@ from emoscribe.backlog import find_recordings, result_stems
 from emoscribe.cli.app import app
 from emoscribe.cli.batch_run import BatchOptions, BatchRun, Entry
 from emoscribe.cli.tokens import change_book
-from emoscribe.errors import EmoScribeError, InvalidRequestError, JobNotFoundError, JobStoreError, SettingsError
+from emoscribe.errors import (
+    CorruptMediaError,
+    EmoScribeError,
+    InvalidRequestError,
+    JobNotFoundError,
+    JobStoreError,
+    ModelMissingError,
+    SettingsError,
+)
 from emoscribe.job_setup import Submissions, make_worker
 from emoscribe.jobs import Job, JobOptions, JobQuery, JobRequest, LocalJobStore
 from emoscribe.settings import load_settings
@@ -354,6 +362,18 @@ def test_a_tenants_jobs_are_stopped_and_erased_together(store: LocalJobStore, tm
     assert "3 jobs of acme" in run("jobs", "delete", "--all", "--tenant", "acme", typed="y\n")
     assert store.list(JobQuery("acme")).jobs == ()
     assert store.get("default", other.id).state == "queued"
+
+
+def test_failed_jobs_are_retried_by_their_error(store: LocalJobStore, tmp_path: Path) -> None:
+    for error in (CorruptMediaError("No sound."), ModelMissingError("No model.")):
+        store.submit(JobRequest(source=upload(tmp_path, error.code.encode())))
+        claim = store.claim("test")
+        assert claim is not None
+        store.fail(claim, error, retry=False)
+    run("jobs", "retry", "--failed", "--code", "model_missing")
+    assert [job.error.code for job in store.list(JobQuery(states=frozenset({"failed"}))).jobs if job.error] == [
+        "corrupt_media"
+    ]
 
 
 def test_what_ended_long_ago_is_swept_for_all_tenants(store: LocalJobStore, tmp_path: Path) -> None:
