@@ -108,6 +108,7 @@ class EmoScribe:
 
     def __init__(self) -> None:
         self._settings = begin("EmoScribe")
+        self._has_been_ready = False
 
     @bentoml.on_startup
     async def start(self) -> None:
@@ -122,7 +123,12 @@ class EmoScribe:
             self.worker.work(runner_stages(self, asyncio.get_running_loop(), 0, "bulk"))
 
     async def __is_ready__(self) -> bool:
-        return await asyncio.to_thread(_answers, web.state.parts.store)
+        """Once the job store has answered. When it goes away later, every replica would be unready at once: callers
+        would find no door at all instead of 503 with Retry-After, and texts, which need no store, would not be served.
+        """
+        if not self._has_been_ready:
+            self._has_been_ready = await asyncio.to_thread(_answers, web.state.parts.store)
+        return self._has_been_ready
 
     @web.get("/metrics", include_in_schema=False)
     def metrics(self) -> Response:
