@@ -3,7 +3,7 @@
     python -m tests.bench.emotion_calibration [--model FOLDER]
 
 Macro-F1 of the label that is shown and ECE of its confidence (15 bins), on dev texts with one label. *shipped*: with
-the scale and the biases in the model's file. *bare*: softmax of the logits as they are. *its own*: with scale and biases
+the scale and biases of the model's file. *bare*: softmax of the logits as they are. *its own*: with scale and biases
 fitted to the very texts that are scored, which nobody can have; what is still missing then, no bias can give.
 """
 
