@@ -45,13 +45,15 @@ def quantise(fp32: Path, path: Path, precision: Precision = Precision()) -> None
     for node in graph.node:
         if node.op_type == "Gather" and (table := weights.get(node.input[0])):
             graph.initializer.remove(table)
-            four = precision.word_bits == 4 and table.dims[0] > 10_000  # positions are few
+            many = table.dims[0] > 10_000  # words; positions are few
+            four = precision.word_bits == 4 and many and table.dims[1] % BLOCK == 0
             nodes += (_rows_in_4_bits if four else _rows_in_8_bits)(graph, node, table)
             continue
         if node.op_type in {"MatMul", "Gemm"} and (weight := weights.pop(node.input[1], None)):
             graph.initializer.remove(weight)
             is_turned = any(one.name == "transB" and one.i for one in node.attribute)  # (out, in)
-            four = done < precision.four_bit_layers * WEIGHTS_A_LAYER
+            inputs = weight.dims[1 if is_turned else 0]
+            four = done < precision.four_bit_layers * WEIGHTS_A_LAYER and inputs % BLOCK == 0
             first += (_layer_in_4_bits if four else _layer_in_8_bits)(graph, weight, 1 if is_turned else 0)
             done += 1
         nodes.append(node)

@@ -138,7 +138,9 @@ def test_macro_f1_on_goemotions(classifier: EmotionClassifier, shared_data: Path
     mixed = [outcome.mixed if isinstance(outcome, EmotionScores) else () for outcome in outcomes]
     predicted = np.array([[label in found for label in LABELS] for found in mixed])
     f1 = 2 * (predicted & truth).sum(axis=0) / (predicted.sum(axis=0) + truth.sum(axis=0))  # (7,)
-    assert f1.mean() > 0.53
+    assert f1.mean() == pytest.approx(
+        0.5503, abs=0.003
+    )  # one text more or less that is found as disgust moves it as far
 
 
 # --- models that do not depend on the batch, and bad ones -------------------------------------------------

@@ -157,6 +157,22 @@ def test_a_student_learns_from_a_teacher_alone_what_no_label_says(encoder: Path,
         assert float(chances.max()) == pytest.approx(0.9, abs=0.12)
 
 
+def test_a_run_asks_the_teacher_that_its_configuration_names(tmp_path: Path) -> None:
+    from emoscribe.settings import load_settings
+    from emoscribe.training.run import TrainingRun
+
+    for name, content in (("taught", '[prepare]\nteacher = "emotion"'), ("alone", "")):
+        (tmp_path / f"{name}.toml").write_text(content)
+        run = TrainingRun(str(tmp_path / f"{name}.toml"), tmp_path, tmp_path, (), load_settings())
+        teacher = run._teacher()
+        if name == "alone":
+            assert teacher is None
+            continue
+        assert teacher is not None
+        [row] = teacher([Row("I hate you!", (0,) * 7, (0,) * 7, "xed")])
+        assert LABELS[row.soft.index(max(row.soft))] == "anger"
+
+
 def test_without_a_share_a_teachers_opinion_changes_nothing(encoder: Path, tmp_path: Path) -> None:
     from emoscribe.training.losses import Losses
     from emoscribe.training.network import EmotionNetwork, load_encoder
