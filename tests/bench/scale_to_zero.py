@@ -14,13 +14,11 @@ import logging
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.error import URLError
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -41,6 +39,7 @@ _log = logging.getLogger(__name__)
 RUNNERS: Final = ("Transcriber", "Translator", "Classifier")
 GIVE_UP_S: Final = 420.0
 ANSWER_S: Final = 5.0
+PROBE_S: Final = 0.3
 SENTENCE: Final = {"texts": ["Estou com muito medo."], "language": "pt"}
 
 
@@ -55,14 +54,19 @@ class ProcessPart:
     @property
     def state(self) -> State:
         """As a kubelet sees it."""
-        if self._state == "starting" and self._answers("/readyz"):
-            self._state = "ready"
         return self._state
 
     def start(self) -> None:
         """Returns at once."""
         self._state = "starting"
         self.process.start()
+        threading.Thread(target=self._probe).start()
+
+    def _probe(self) -> None:
+        while self._state == "starting" and not self._answers("/readyz"):
+            time.sleep(PROBE_S)
+        if self._state == "starting":
+            self._state = "ready"
 
     def stop(self) -> None:
         """SIGTERM, in a thread that waits for the end."""
@@ -75,15 +79,15 @@ class ProcessPart:
 
     def samples(self) -> Iterator[Sample]:
         """What the rules may ask for."""
-        for family in text_string_to_metric_families(self.process.get("/metrics")):
+        page = httpx.get(f"{self.process.url}/metrics", timeout=ANSWER_S).text
+        for family in text_string_to_metric_families(page):
             for one in family.samples:
                 yield one.name, one.labels, one.value
 
     def _answers(self, path: str) -> bool:
         try:
-            with urllib.request.urlopen(self.process.url + path, timeout=ANSWER_S) as answer:  # noqa: S310  # our own
-                return bool(answer.status == 200)
-        except (URLError, OSError):
+            return httpx.get(self.process.url + path, timeout=ANSWER_S).status_code == 200
+        except httpx.TransportError:
             return False
 
 
@@ -116,7 +120,7 @@ def run(faster: float) -> dict[str, Any]:
         loop = Autoscaler(
             scaled_objects(),
             parts,
-            {"api": lambda: list(api.samples())},
+            {"api": api.samples},
             lambda: _counts(bucket),
             scrape_s=scrape_interval_s(),
             faster=faster,

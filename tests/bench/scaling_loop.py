@@ -8,10 +8,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
+
+import httpx
 
 from tests.bench.scaling_queries import Prometheus, Sample
 from tests.bench.scaling_rules import SYNC_S, Hpa, Keda, ScaledObject
@@ -23,6 +26,7 @@ NIGHT_S = 21 * 3600.0  # the clock of the rules begins here: no office hours
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=ZoneInfo("America/Sao_Paulo"))
 LOOK_S = 0.02  # how exactly times are kept
 
+Page = Callable[[], Iterable[Sample]]
 State = Literal["gone", "starting", "ready", "stopping"]
 
 
@@ -48,7 +52,7 @@ class Part(Protocol):
         ...
 
     def samples(self) -> Iterable[Sample]:
-        """Its page of metrics. Raises OSError if it does not answer."""
+        """Its page of metrics. Raises OSError or httpx.TransportError if it does not answer."""
         ...
 
 
@@ -68,7 +72,7 @@ class Autoscaler:
         self,
         rules: Mapping[str, ScaledObject],
         parts: Sequence[Part],
-        always_on: Mapping[str, Callable[[], Iterable[Sample]]],
+        always_on: Mapping[str, Page],
         queue: Callable[[], QueueCounts],
         *,
         scrape_s: float,
@@ -89,6 +93,7 @@ class Autoscaler:
         self._prometheus = Prometheus({"namespace": "emoscribe"})
         self._reader = TriggerReader(self._prometheus, queue, MIDNIGHT)
         self._begin_s = time.monotonic()
+        self._scrapers = ThreadPoolExecutor(len(parts) + len(always_on), thread_name_prefix="scrape")
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="autoscaler")
 
@@ -99,6 +104,7 @@ class Autoscaler:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
+        self._scrapers.shutdown()
 
     @property
     def now_s(self) -> float:
@@ -143,10 +149,11 @@ class Autoscaler:
             self._tell(name, "wanted" if replicas else "not wanted")
 
     def _scrape(self) -> None:
-        for name, page in self._always_on.items():
-            self._prometheus.scraped(self.now_s, name, page())
-        for part in self._parts:
-            self._prometheus.scraped(self.now_s, part.name, _page_of(part))
+        ready = {part.name: part.samples for part in self._parts if part.state == "ready"}
+        pages = {**dict.fromkeys(self._rules, list), **ready, **self._always_on}
+        now_s = self.now_s
+        for name, samples in zip(pages, self._scrapers.map(_answer, pages.values()), strict=True):
+            self._prometheus.scraped(now_s, name, samples)
 
     def _follow(self) -> None:
         for part in self._parts:
@@ -165,11 +172,9 @@ class Autoscaler:
         _log.info("%s: %s", name, what)
 
 
-def _page_of(part: Part) -> list[Sample]:
+def _answer(page: Page) -> list[Sample]:
     """Nothing, if it does not answer: Prometheus takes its series as ended."""
-    if part.state != "ready":
-        return []
     try:
-        return list(part.samples())
-    except OSError:
+        return list(page())
+    except (OSError, httpx.TransportError):
         return []

@@ -13,6 +13,7 @@ from tests.bench.scaling_figures import CLIP_S, GPU_POD, Figures
 from tests.bench.scaling_load import Arrival
 from tests.bench.scaling_manifests import BASE, scaled_objects, scrape_interval_s
 from tests.bench.scaling_manifests import settings as deployed_settings
+from tests.bench.scaling_rules import DOWN, UP
 from tests.bench.scaling_simulation import HOUR_S, RUNNERS, Outcome, Setup, Simulation, from_manifests
 
 NIGHT_S = 21 * HOUR_S  # after the office hours: everything is at rest
@@ -177,6 +178,35 @@ def test_all_rules_are_read_and_belong_to_a_deployment() -> None:
     assert set(rules) == {"api", "worker", *RUNNERS}
     assert all((BASE / f"{name}.yaml").is_file() for name in rules)
     assert rules["api"].at_rest > 0  # it wakes the others
+
+
+MANIFEST = """
+kind: ScaledObject
+spec:
+  scaleTargetRef: {name: worker}
+  triggers:
+    - type: aws-sqs-queue
+      metadata: {queueURL: x}
+    - type: prometheus
+      metricType: METRIC_TYPE
+      metadata: {query: up, threshold: "2.5", activationThreshold: "3"}
+"""
+
+
+def test_what_a_manifest_does_not_say_is_as_keda_and_kubernetes_have_it(tmp_path: Path) -> None:
+    file = tmp_path / "objects.yaml"
+    file.write_text(MANIFEST.replace("METRIC_TYPE", "AverageValue"), encoding="utf-8")
+    one = scaled_objects(file)["worker"]
+    assert (one.min_replicas, one.max_replicas, one.polling_s, one.cooldown_s) == (0, 100, 30, 300)
+    assert (one.up, one.down, one.idle_replicas, one.at_rest) == (UP, DOWN, None, 0)
+    assert [(trigger.target, trigger.activation) for trigger in one.triggers] == [(5, 0), (2.5, 3)]
+
+
+def test_what_is_not_modelled_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "objects.yaml"
+    file.write_text(MANIFEST.replace("METRIC_TYPE", "Value"), encoding="utf-8")
+    with pytest.raises(ValueError, match="not modelled"):
+        scaled_objects(file)
 
 
 def test_times_that_hang_together() -> None:
