@@ -44,10 +44,11 @@ def main() -> None:
             for path in recordings:
                 with path.open("rb") as file:
                     client.post("/v1/analyses", files={"file": (path.name, file)}).raise_for_status()
-        peak = _watch(parts, idle, arguments.watch_s)
+        peak, at_once = _watch(parts, idle, arguments.watch_s)
+    print(f"at most {at_once:.0f} recordings at once")
     for name in parts:
         print(f"{name:12} idle {idle[name]:5.0f} MB, peak {peak[name]:5.0f} MB")
-    save("part_memory", {**vars(arguments), "idle_mb": idle, "peak_mb": peak})
+    save("part_memory", {**vars(arguments), "at_once": at_once, "idle_mb": idle, "peak_mb": peak})
 
 
 @contextmanager
@@ -73,15 +74,23 @@ def _store(url: str) -> dict[str, str]:
     return {**credentials, **places, "EMOSCRIBE_S3_ENDPOINT_URL": url, "EMOSCRIBE_SQS_ENDPOINT_URL": url}
 
 
-def _watch(parts: Mapping[str, ServiceProcess], begin_mb: Mapping[str, float], watch_s: float) -> dict[str, float]:
-    """The most that each part held."""
-    peak = dict(begin_mb)
+def _watch(
+    parts: Mapping[str, ServiceProcess], begin_mb: Mapping[str, float], watch_s: float
+) -> tuple[dict[str, float], float]:
+    """The most that each part held, and how many recordings the worker worked on at most."""
+    peak, at_once = dict(begin_mb), 0.0
     end_s = time.monotonic() + watch_s
     while time.monotonic() < end_s:
         for name, part in parts.items():
             peak[name] = max(peak[name], _memory_mb(part))
+        at_once = max(at_once, _running_jobs(parts["worker"].get("/metrics")))
         time.sleep(0.5)
-    return peak
+    return peak, at_once
+
+
+def _running_jobs(page: str) -> float:
+    lines = (line.split() for line in page.splitlines() if line.startswith("emoscribe_running_jobs "))
+    return sum(float(value) for _, value in lines)
 
 
 def _memory_mb(part: ServiceProcess) -> float:

@@ -1,1 +1,1 @@
-"""What is deployed, and how: images, manifests, scaling, alerts."""
+"""Tests of what the service runs on: image, compose, Kubernetes, AWS, monitoring."""

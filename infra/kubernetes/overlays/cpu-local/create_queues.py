@@ -1,30 +1,36 @@
-"""Makes the bucket and the queues in the stand-in; it runs this at each start. Standard library only."""
+"""Makes buckets, queues and the notification in the stand-in, which runs this at each start. Needs no packages."""
 
+import json
 import os
 import urllib.parse
 import urllib.request
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
-ACCOUNT = "000000000000"
+ARN = "arn:aws:sqs:us-east-1:000000000000:"
+UPLOADS = f"""
+<NotificationConfiguration><QueueConfiguration>
+  <Queue>{ARN}emoscribe-jobs</Queue><Event>s3:ObjectCreated:*</Event>
+</QueueConfiguration></NotificationConfiguration>"""
 
 
-def call(method: str, path: str = "/", **parameters: str) -> None:
-    body = urllib.parse.urlencode(parameters).encode() or None
-    urllib.request.urlopen(urllib.request.Request(ENDPOINT + path, body, method=method), timeout=30).close()
+def call(method: str, path: str, body: str = "") -> None:
+    """Raises HTTPError: then the stand-in says in its log that this script failed."""
+    request = urllib.request.Request(ENDPOINT + path, body.encode() or None, method=method)  # noqa: S310  # its own
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
 
 
 def create_queue(name: str, **attributes: str) -> None:
-    numbered = enumerate(attributes.items(), start=1)
-    pairs = {f"Attribute.{i}.{part}": text for i, pair in numbered for part, text in zip(("Name", "Value"), pair)}
-    call("POST", Action="CreateQueue", QueueName=name, Version="2012-11-05", **pairs)
+    """As docs/jobs.md wants queues."""
+    fields = {"Action": "CreateQueue", "Version": "2012-11-05", "QueueName": name}
+    lasting = {"VisibilityTimeout": "60", "MessageRetentionPeriod": str(14 * 24 * 3600)}
+    for number, (key, value) in enumerate({**lasting, **attributes}.items(), start=1):
+        fields |= {f"Attribute.{number}.Name": key, f"Attribute.{number}.Value": value}
+    call("POST", "/", urllib.parse.urlencode(fields))
 
 
-call("PUT", "/emoscribe-jobs")
-create_queue("emoscribe-jobs-dead", MessageRetentionPeriod="1209600")
-dead = f"arn:aws:sqs:us-east-1:{ACCOUNT}:emoscribe-jobs-dead"
-create_queue(
-    "emoscribe-jobs",
-    VisibilityTimeout="60",
-    MessageRetentionPeriod="1209600",
-    RedrivePolicy=f'{{"deadLetterTargetArn": "{dead}", "maxReceiveCount": "100"}}',
-)
+call("PUT", "/emoscribe")
+call("PUT", "/emoscribe-incoming")
+create_queue("emoscribe-failed")
+redrive = {"deadLetterTargetArn": f"{ARN}emoscribe-failed", "maxReceiveCount": 100}
+create_queue("emoscribe-jobs", RedrivePolicy=json.dumps(redrive))
+call("PUT", "/emoscribe-incoming?notification", UPLOADS)
