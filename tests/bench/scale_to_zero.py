@@ -11,6 +11,8 @@ fails, or needs more than one attempt, or if anything is left running.
 import argparse
 import json
 import logging
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -97,6 +99,7 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)6d ms  %(message)s")
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     report = run(asked.faster)
     print(json.dumps(report, indent=2))
     save("scale_to_zero", report)

@@ -209,6 +209,11 @@ VARIANTS: Final[Mapping[str, Change]] = {
     "transcriber queueLength 128": with_target("transcriber", "queue", 128),
     "at most 2 transcribers": with_rules("transcriber", max_replicas=2),
     "at most 8 transcribers": with_rules("transcriber", max_replicas=8),
+    "transcriber queueLength 32, at most 8, cooldown 600 s": both(
+        with_target("transcriber", "queue", 32),
+        with_rules("transcriber", max_replicas=8),
+        with_rules(*RUNNERS, cooldown_s=600),
+    ),
     "a new GPU node takes 300 s": with_figures(gpu_pod=replace(Figures().gpu_pod, node_s=300)),
     "every CPU pod needs a new node": with_figures(cpu_pod=replace(CPU_POD, node_s=60, image_s=25)),
     "GPU 20 times real time": gpu_speed(20),
