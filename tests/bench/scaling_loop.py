@@ -81,6 +81,7 @@ class Autoscaler:
         """`always_on`: pages of metrics of what is not scaled."""
         self.changes: list[Change] = []
         self.failure: Exception | None = None
+        self.highest: dict[str, float] = {}  # what each trigger said at most
         self._parts = parts
         self._always_on = always_on
         self._faster = faster
@@ -135,6 +136,9 @@ class Autoscaler:
             self._scrape()
             return self._scrape_s
         readings = self._reader.read(self._rules[name], self.now_s)
+        for trigger, reading in zip(self._rules[name].triggers, readings, strict=True):
+            key = f"{name}, {trigger.name}"
+            self.highest[key] = max(self.highest.get(key, 0.0), reading.value)
         if what == "poll":
             self._want(name, self._keda[name].poll(self.now_s, self._wanted[name], readings))
             return self._rules[name].polling_s
