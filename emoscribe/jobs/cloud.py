@@ -241,15 +241,8 @@ class CloudJobStore:
         """End the attempt; False if the claim has ended."""
 
         def step(record: JobRecord) -> JobRecord:
-            limits, now = self._options.lease, self._clock.now()
-            return life.attempt_failed(
-                record,
-                error,
-                retry=retry,
-                max_attempts=limits.max_attempts,
-                max_losses=limits.max_losses,
-                now=now,
-            )
+            attempts, now = self._options.lease.max_attempts, self._clock.now()
+            return life.attempt_failed(record, error, retry=retry, max_attempts=attempts, now=now)
 
         return self._claims.end(claim, step, life.retry_delay_s(claim.job.attempts))
 

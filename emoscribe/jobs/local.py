@@ -223,15 +223,8 @@ class LocalJobStore:
         """End the attempt; False if the claim has ended."""
 
         def step(record: JobRecord) -> JobRecord:
-            limits, now = self._options, self._clock.now()
-            return life.attempt_failed(
-                record,
-                error,
-                retry=retry,
-                max_attempts=limits.max_attempts,
-                max_losses=limits.max_losses,
-                now=now,
-            )
+            attempts, now = self._options.max_attempts, self._clock.now()
+            return life.attempt_failed(record, error, retry=retry, max_attempts=attempts, now=now)
 
         return self._end_claim(claim, step, delay_s=life.retry_delay_s(claim.job.attempts))
 

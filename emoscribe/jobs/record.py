@@ -13,7 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from emoscribe.errors import EmoScribeError, JobConflictError, RunnerUnavailableError, WorkerLostError
+from emoscribe.errors import EmoScribeError, JobConflictError, WorkerLostError
 from emoscribe.jobs.model import CallbackState, Job, JobFailure, JobRequest, Update
 
 FIRST_RETRY_DELAY_S: Final = 10.0
@@ -30,7 +30,7 @@ class JobRecord(BaseModel):
     request: JobRequest
     token: str = ""  # of the claim that holds the job; "": nobody
     callback_attempts: int = 0
-    failures: int = 0  # attempts that ended with an error; the others lost their worker, or a runner was away
+    failures: int = 0  # attempts that ended with an error; the others ended with their worker
 
     @property
     def needs_worker(self) -> bool:
@@ -102,21 +102,10 @@ def given_back(record: JobRecord) -> JobRecord:
     return _next(record, "", state="queued", attempts=record.job.attempts - 1)
 
 
-def put_off(record: JobRecord, error: EmoScribeError) -> JobRecord:
-    """To be tried again without counting a failure: the recording was not at fault."""
-    return _next(record, "", state="queued", error=JobFailure.of(error))
-
-
 def attempt_failed(
-    record: JobRecord, error: EmoScribeError, *, retry: bool, max_attempts: int, max_losses: int, now: datetime
+    record: JobRecord, error: EmoScribeError, *, retry: bool, max_attempts: int, now: datetime
 ) -> JobRecord:
-    """Tried again, if that may help and attempts are left; else failed for good.
-
-    A runner that is away counts as a lost worker does: neither is the job's fault, but a job may be what kills them.
-    """
-    if retry and isinstance(error, RunnerUnavailableError):
-        losses = record.job.attempts - record.failures
-        return put_off(record, error) if losses < max_losses else failed(record, error, now)
+    """Tried again, if that may help and attempts are left; else failed for good."""
     if retry and record.failures + 1 < max_attempts:
         return set_back(record, error)
     return failed(record, error, now)

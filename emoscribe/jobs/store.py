@@ -29,7 +29,7 @@ class LeaseOptions:
 
     lease_s: float = 30.0  # heartbeats must come at least this often
     max_attempts: int = 3  # that end with an error
-    max_losses: int = 10  # attempts whose worker vanished or whose runner stayed away: rarely the job's doing
+    max_losses: int = 10  # attempts whose worker vanished: more, because what kills workers is rarely the job
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,7 @@ class JobStore(Protocol):
         ...
 
     def fail(self, claim: Claim, error: EmoScribeError, *, retry: bool) -> bool:
-        """End the attempt. With `retry` and attempts left the job is tried again after a while, else it is failed.
-
-        A runner that is away (RunnerUnavailableError) costs none of `max_attempts`; it counts towards `max_losses`.
-        """
+        """End the attempt. With `retry` and attempts left the job is tried again after a while, else it is failed."""
         ...
 
     def release(self, claim: Claim) -> bool:

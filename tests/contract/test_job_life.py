@@ -10,7 +10,6 @@ from emoscribe.errors import (
     JobConflictError,
     JobNotFoundError,
     ModelMissingError,
-    RunnerUnavailableError,
 )
 from emoscribe.jobs import ANALYSIS_FILE, JobOptions, JobQuery, S3Object, Update
 from tests.contract.backend import LEASE, Backend
@@ -231,30 +230,6 @@ def test_workers_that_vanish_leave_the_tries_of_a_failing_job(backend: Backend) 
         state = backend.store.get("default", job.id).state
         assert state == ("queued" if attempt < LEASE.max_attempts else "failed")
         backend.pass_time(700)
-
-
-def test_a_runner_that_is_away_costs_a_job_none_of_its_tries(backend: Backend) -> None:
-    job = backend.submit()
-    for _ in range(LEASE.max_losses - 1):
-        assert backend.store.fail(backend.claim(), RunnerUnavailableError("Not yet up."), retry=True)
-        assert backend.maybe_claim() is None  # after a while
-        seen = backend.store.get("default", job.id)
-        assert (seen.state, seen.error and seen.error.code) == ("queued", "runner_unavailable")
-        backend.pass_time(700)
-    for attempt in range(1, LEASE.max_attempts + 1):
-        assert backend.store.fail(backend.claim(), ModelMissingError("No model."), retry=True)
-        state = backend.store.get("default", job.id).state
-        assert state == ("queued" if attempt < LEASE.max_attempts else "failed")
-        backend.pass_time(700)
-
-
-def test_a_job_whose_runner_never_comes_fails_in_the_end(backend: Backend) -> None:
-    job = backend.submit()
-    for attempt in range(1, LEASE.max_losses + 1):
-        assert backend.store.fail(backend.claim(), RunnerUnavailableError("Not yet up."), retry=True)
-        assert backend.store.get("default", job.id).state == ("queued" if attempt < LEASE.max_losses else "failed")
-        backend.pass_time(700)
-    assert backend.maybe_claim() is None
 
 
 def test_success_clears_the_error_of_earlier_attempts(backend: Backend) -> None:
