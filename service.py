@@ -20,6 +20,7 @@ from emoscribe.stages import Stages
 from emoscribe.tokens import TokenFile
 from runners.classifier import Classifier
 from runners.clients import are_local, connect, runner_stages
+from runners.departure import DEPARTURE
 from runners.serving import KEEP_CONNECTIONS, WorkerThread, begin, traced, tracing_options
 from runners.transcriber import Transcriber
 from runners.translator import Translator
@@ -107,6 +108,7 @@ class EmoScribe:
 
     def __init__(self) -> None:
         self._settings = begin("EmoScribe")
+        self._has_been_ready = False
 
     @bentoml.on_startup
     async def start(self) -> None:
@@ -115,12 +117,18 @@ class EmoScribe:
         store = await asyncio.to_thread(open_store, self._settings)
         stages = runner_stages(self, asyncio.get_running_loop(), INTERACTIVE_PATIENCE_S, "interactive")
         tokens = TokenFile(self._settings.tokens_file) if self._settings.tokens_file else None
-        web.state.parts = ApiParts(self._settings, store, Submissions(self._settings, store), stages, tokens)
+        submissions = Submissions(self._settings, store)
+        web.state.parts = ApiParts(self._settings, store, submissions, stages, tokens, DEPARTURE.is_closing)
         if are_local(self):
             self.worker.work(runner_stages(self, asyncio.get_running_loop(), 0, "bulk"))
 
     async def __is_ready__(self) -> bool:
-        return await asyncio.to_thread(_answers, web.state.parts.store)
+        """Once the job store has answered. When it goes away later, every replica would be unready at once: callers
+        would find no door at all instead of 503 with Retry-After, and texts, which need no store, would not be served.
+        """
+        if not self._has_been_ready:
+            self._has_been_ready = await asyncio.to_thread(_answers, web.state.parts.store)
+        return self._has_been_ready
 
     @web.get("/metrics", include_in_schema=False)
     def metrics(self) -> Response:

@@ -25,6 +25,7 @@
     │   └── ModelNotFoundError              model_not_found         404   no model of that name is loaded
     ├── StageError                          stage_failed            500   one item of a batch failed
     ├── RunnerUnavailableError              runner_unavailable      503   a model's process does not answer
+    ├── RunnerBrokeOffError                 runner_broke_off        503   it died of a call, again and again
     ├── JobNotFoundError                    job_not_found           404   no such job or result for this tenant
     ├── JobConflictError                    job_conflict            409   the job's state forbids it
     │   └── CorrectionConflictError         correction_conflict     412   another reviewer was faster
@@ -223,6 +224,13 @@ class RunnerUnavailableError(EmoScribeError):
     """The process of a model does not answer, or is overloaded."""
 
     code = "runner_unavailable"
+    http_status = 503
+
+
+class RunnerBrokeOffError(EmoScribeError):
+    """The process of a model broke off the same call several times: the call may be what it dies of."""
+
+    code = "runner_broke_off"
     http_status = 503
 
 

@@ -4,6 +4,7 @@ The API, the command line and S3 events all make their requests through `Submiss
 so the same recording with the same options is the same job, whichever way it came in.
 """
 
+import errno
 import stat
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from emoscribe.errors import InvalidRequestError, MediaLimitError, MediaNotFoundError, SettingsError
+from emoscribe.errors import InvalidRequestError, JobStoreError, MediaLimitError, MediaNotFoundError, SettingsError
 from emoscribe.jobs import (
     AnalysisRun,
     AwsOptions,
@@ -57,6 +58,7 @@ __all__ = [
 ]
 
 CLOUD_POLL_S: Final = 10.0  # one long poll of SQS
+DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 CLOUD_SWEEP_EVERY_S: Final = 3600.0  # it lists the whole prefix
 
 
@@ -214,6 +216,8 @@ def _private_spool(settings: Settings) -> PrivateSpool:
     try:
         return PrivateSpool(settings.jobs_dir / "uploads")
     except OSError as error:
+        if error.errno in DISK_FULL:
+            raise JobStoreError("Uploads cannot be received: the disk is full.", fix="Try again later.") from None
         raise SettingsError(
             f"Uploads cannot be received in {settings.jobs_dir}: {error.strerror}.", fix="Set EMOSCRIBE_JOBS_DIR."
         ) from None

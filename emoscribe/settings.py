@@ -91,6 +91,16 @@ class Settings(BaseSettings):
         le=19,
         description="CPU priority that Whisper on the CPU gives up for short requests.",
     )
+    drain_s: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="Told to stop, API and runners go on taking calls, no longer ready, so long, seconds; "
+        "unset: 5 as separate deployments, 0 on one machine.",
+    )
+    finish_s: float = Field(
+        20, ge=1, le=3600, description="Then calls under way may go on so long; what is left gets 503."
+    )
     otlp_endpoint: str | None = Field(None, description="Where traces go, http://host:4318/v1/traces; unset: nowhere.")
     log_format: Literal["text", "json"] = Field("text", description="Format of the service's log.")
 

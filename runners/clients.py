@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from emoscribe.errors import EmoScribeError, RunnerUnavailableError
+from emoscribe.errors import EmoScribeError, RunnerBrokeOffError, RunnerUnavailableError
 from emoscribe.stages import Stages
 from emoscribe.types import (
     EmotionRequest,
@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 RUNNERS: Final = ("transcriber", "translator", "classifier")
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
+MOST_BREAKS: Final = 4  # of one call: enough for restarts; more, and the call is what the runner dies of
 DESCRIPTION_S: Final = 120.0  # another version may answer at the same address later
 
 
@@ -53,7 +54,11 @@ class RunnerCalls:
 
     @while_wanted
     def __call__(self, method: str, *arguments: Any) -> Any:
-        """To be called in a thread, never in the loop's. Raises RunnerUnavailableError when patience is over."""
+        """To be called in a thread, never in the loop's.
+
+        Raises RunnerUnavailableError when patience is over, RunnerBrokeOffError when the runner died of each try.
+        """
+        breaks = 0
         give_up_s = time.monotonic() + self._patience_s
         pause_s = FIRST_PAUSE_S
         while True:
@@ -62,6 +67,12 @@ class RunnerCalls:
             except Exception as error:
                 if not _is_worth_repeating(error):
                     raise
+                breaks += _is_broken_off(error)
+                if breaks > MOST_BREAKS:
+                    raise RunnerBrokeOffError(
+                        f"The {self._name} broke off the same call {breaks} times ({type(error).__name__}).",
+                        fix="See the runner's log: it may need more memory for this recording.",
+                    ) from error
                 if time.monotonic() + pause_s > give_up_s:
                     raise RunnerUnavailableError(
                         f"The {self._name} does not answer ({type(error).__name__}).", fix="Try again in a moment."
@@ -97,6 +108,15 @@ def _is_worth_repeating(error: Exception) -> bool:
     from bentoml.exceptions import ServiceUnavailable
 
     return isinstance(error, aiohttp.ClientError | ServiceUnavailable | TimeoutError | OSError)
+
+
+def _is_broken_off(error: Exception) -> bool:
+    """It had been reached, and may have died of the call; not: it is away, or busy."""
+    import aiohttp
+    from bentoml.exceptions import ServiceUnavailable
+
+    away = aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | ConnectionRefusedError
+    return not isinstance(error, away | ServiceUnavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +206,12 @@ def runner_stages(
 
 async def connect(service: Any) -> None:
     """For start hooks that call runners: BentoML connects its proxies after them."""
+    from runners.connections import connect_for_each_call
+
     for name in RUNNERS:
-        if _is_remote(getattr(service, name)):
-            await getattr(service, name).__aenter__()
+        if _is_remote(runner := getattr(service, name)):
+            connect_for_each_call(runner.to_async)
+            await runner.__aenter__()
 
 
 def are_local(service: Any) -> bool:

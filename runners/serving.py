@@ -12,6 +12,7 @@ from emoscribe.jobs import Attempt, Worker
 from emoscribe.jobs.claim_handler import AttemptRun
 from emoscribe.log_format import configure_logging
 from emoscribe.settings import Settings, load_settings
+from runners.departure import DEPARTURE
 
 _log = logging.getLogger(__name__)
 
@@ -44,12 +45,21 @@ def tracing_options() -> dict[str, Any]:
 
 
 def begin(service: str) -> Settings:
-    """The first step of every service: settings, logs, no downloads."""
+    """The first step of every service: settings, logs, no downloads, and how its process will leave."""
     settings = load_settings()
     configure_logging(settings)
     catalog.forbid_downloads()
+    if _is_own_process(service):
+        DEPARTURE.prepare(settings.drain_s or 0, settings.finish_s)
     _log.info("%s starts", service)
     return settings
+
+
+def _is_own_process(service: str) -> bool:
+    """Whether the process serves this service, and not another that has it inside."""
+    from bentoml import server_context
+
+    return bool(server_context.service_name == service)
 
 
 def yield_to_others(service: str, niceness: int) -> None:
@@ -57,9 +67,7 @@ def yield_to_others(service: str, niceness: int) -> None:
 
     Linux keeps a priority for each thread: those of a model that is loaded already have to be named one by one.
     """
-    from bentoml import server_context
-
-    if server_context.service_name == service:
+    if _is_own_process(service):
         threads = Path("/proc/self/task")
         for thread in [int(thread.name) for thread in threads.iterdir()] if threads.exists() else [0]:
             os.setpriority(os.PRIO_PROCESS, thread, niceness)

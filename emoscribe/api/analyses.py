@@ -97,7 +97,7 @@ async def submit_analysis(
     if wait_s is None:
         return _job_response(job, headers)
     headers["Preference-Applied"] = f"wait={wait_s}"
-    job = await wait_until_ended(parts.store, job, wait_s)
+    job = await wait_until_ended(parts.store, job, wait_s, parts.closing)
     return await _ended_response(request, parts, job, headers) if job.is_final else _job_response(job, headers)
 
 

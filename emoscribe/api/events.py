@@ -1,6 +1,7 @@
 """An analysis as it happens: server-sent events that can be resumed."""
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -54,12 +55,13 @@ async def watch_analysis(
 
     `progress`: state, stage, progress, attempts. `segment`: a sentence as in the result; its id is its index, and one
     that comes again (after a worker was lost) replaces the former. Then one of `done`, `failed`, `cancelled` with the
-    analysis, or `deleted`. `problem`: the stream breaks off, connect again. One that is done tells all its segments.
+    analysis, or `deleted`. `problem`: the stream breaks off, connect again. So does one that ends without any of these:
+    the process that served it was stopped. One that is done tells all its segments.
     """
     if last_event_id == LAST_ID:
         return Response(status_code=204)
     job = await to_thread.run_sync(parts.store.get, caller.tenant, analysis_id)
-    watch = _Watch(parts.store, job, next_index=_index_behind(last_event_id))
+    watch = _Watch(parts.store, job, parts.closing, next_index=_index_behind(last_event_id))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
     return EventSourceResponse(watch.events(), headers=headers)
 
@@ -78,14 +80,17 @@ class _Watch:
 
     store: JobStore
     job: Job
+    closing: threading.Event
     next_index: int
     told: str = ""  # the last progress
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Until the job ends."""
+        """Until the job ends, or the service closes: then the client connects again, elsewhere."""
         try:
             yield self._progress()
             while not self.job.is_final:
+                if self.closing.is_set():
+                    return
                 for segment in await to_thread.run_sync(self._new_segments):
                     yield self._segment(segment)
                 async for event in self._next_state():
@@ -103,6 +108,8 @@ class _Watch:
         quiet_until_s = anyio.current_time() + KEEP_ALIVE_S
         while True:
             await anyio.sleep(POLL_S)
+            if self.closing.is_set():
+                return
             before, self.job = self.job, await to_thread.run_sync(self.store.get, self.job.tenant, self.job.id)
             if self.job.state == "queued" or self.job.attempts != before.attempts:
                 self.next_index = 0  # begun again

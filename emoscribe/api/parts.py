@@ -1,5 +1,6 @@
 """What the API works with. It exists when the service starts, later than the application itself."""
 
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Final
@@ -30,6 +31,7 @@ class ApiParts:
     submissions: Submissions
     stages: Stages
     tokens: TokenFile | None = None  # None: no token is known
+    closing: threading.Event = field(default_factory=threading.Event)  # set: what would go on for long ends now
     analyses: AnalysisCache = field(default_factory=AnalysisCache)
     media_types: JobCache[str] = field(default_factory=lambda: JobCache(10_000, lambda _: 1))
     tables: SegmentTables = field(default_factory=SegmentTables)

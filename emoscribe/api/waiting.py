@@ -1,6 +1,7 @@
 """`Prefer: wait=N` (RFC 7240): the client would rather wait a while than ask again."""
 
 import re
+import threading
 from typing import Final
 
 import anyio
@@ -21,11 +22,14 @@ def preferred_wait_s(prefer: str | None) -> int | None:
     return min(int(found[1]), LONGEST_WAIT_S) if found else None
 
 
-async def wait_until_ended(store: JobStore, job: Job, wait_s: float) -> Job:
-    """The job when it has ended, or as it is after `wait_s`. Raises JobNotFoundError if it is deleted meanwhile."""
+async def wait_until_ended(store: JobStore, job: Job, wait_s: float, closing: threading.Event) -> Job:
+    """The job when it has ended, or as it is after `wait_s` or when the service closes.
+
+    Raises JobNotFoundError if it is deleted meanwhile.
+    """
     give_up_s = anyio.current_time() + wait_s
     pause_s = FIRST_PAUSE_S
-    while not job.is_final and (left_s := give_up_s - anyio.current_time()) > 0:
+    while not (job.is_final or closing.is_set()) and (left_s := give_up_s - anyio.current_time()) > 0:
         await anyio.sleep(min(pause_s, left_s))
         job = await to_thread.run_sync(store.get, job.tenant, job.id)
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)

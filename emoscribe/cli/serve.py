@@ -20,6 +20,7 @@ from emoscribe.local_stages import check_models
 from emoscribe.settings import Settings, load_settings
 
 RUNNERS: Final = ("Transcriber", "Translator", "Classifier")
+DRAIN_S: Final = 5.0  # of a separate part, if the setting does not say: load balancers look every few seconds
 KEEP_ALIVE_S: Final = 75  # longer than the 15 s callers keep an idle connection, so that they never find it closed
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.  [default: EMOSCRIBE_HOST, 127.0.0.1]")]
@@ -44,7 +45,7 @@ def serve(
     settings = load_settings(host=host, port=port)
     _check_access(settings)
     if runner:
-        _run(settings, [*_part("EmoScribe"), *_depends(runner)])
+        _run(_draining(settings), [*_part("EmoScribe"), *_depends(runner)])
     check_models(settings)
     address = f"http://{settings.host}:{settings.port}"
     Console(stderr=True).print(f"EmoScribe on {address}  (API: /openapi.json; ready: /readyz)")
@@ -70,7 +71,12 @@ def runner(
         raise InvalidRequestError(f"There is no runner {name!r}.", fix=f"Give one of {', '.join(RUNNERS)}.")
     settings = load_settings(host=host, port=port)
     check_models(settings)
-    _run(settings, _part(name))
+    _run(_draining(settings), _part(name))
+
+
+def _draining(settings: Settings) -> Settings:
+    """For a part that others call: it stays until load balancers have turned away from it."""
+    return settings if settings.drain_s is not None else settings.model_copy(update={"drain_s": DRAIN_S})
 
 
 def _check_access(settings: Settings) -> None:
@@ -137,6 +143,7 @@ def _environment(settings: Settings, home: str) -> Mapping[str, str]:
     ours = {
         "EMOSCRIBE_HOST": settings.host,
         "EMOSCRIBE_PORT": str(settings.port),
+        "EMOSCRIBE_DRAIN_S": str(settings.drain_s or 0),
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": home,
         "TMPDIR": home,  # where it leaves a folder for each process that was killed

@@ -45,6 +45,8 @@ KINDS_OF_ERROR: Final = {
 MODULE: Final = child.__name__
 MAX_MESSAGE_CHARACTERS: Final = 500
 STDERR_BYTES: Final = 64 * 1024
+NOT_FOR_IT: Final = frozenset({signal.SIGTERM, signal.SIGINT})  # what supervisors send to all children
+TOLD_TO_STOP: Final = NOT_FOR_IT | {signal.SIGHUP, signal.SIGQUIT}
 REAP_S: Final = 10.0  # a killed process is gone at once, unless the kernel is waiting for a disk or a file server
 INHERITED: Final = ("LD_LIBRARY_PATH",)  # where some installations keep Python's own library
 
@@ -124,14 +126,7 @@ class DecodingProcess:
             return _took_too_long(self._limits)
         if status == -signal.SIGKILL:  # by the kernel for want of memory, or for the CPU time after all
             return MediaLimitError("The decoding process was killed.", fix="See whether the machine has memory left.")
-        if status == 0:
-            return nonsense()
-        if status < 0:
-            return CorruptMediaError("The decoder crashed on this recording.", fix="Convert it to a common format.")
-        return EmoScribeError(
-            "The decoding process could not start.",
-            fix="Run `emoscribe doctor`; EMOSCRIBE_DECODER_MEMORY_BYTES may be too low.",
-        )
+        return nonsense() if status == 0 else _died_of(status)
 
     def _log(self) -> None:
         """What the process wrote to standard error: tracebacks of ours, nothing from the recording's words."""
@@ -168,18 +163,36 @@ def _start(access: SourceAccess) -> "subprocess.Popen[bytes]":
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(folder for folder in sys.path if folder)
     try:
-        return subprocess.Popen(  # noqa: S603  # our own interpreter and module, nothing that a user wrote
-            [sys.executable, "-P", "-s", "-B", "-m", MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment | dict(access.environment),
-            cwd="/",
-            pass_fds=[one for one in (access.descriptor, access.channel) if one is not None],
-            start_new_session=True,  # Ctrl-C in a terminal is for us; we end it ourselves
-        )
+        with _told_to_stop_by_us_alone():
+            return _spawn(access, environment)
     except OSError as error:
         raise EmoScribeError(f"The decoding process could not start: {error.strerror}.") from None
+
+
+@contextmanager
+def _told_to_stop_by_us_alone() -> Iterator[None]:
+    """A process started here never hears what supervisors send to all children of what they stop.
+
+    We end it ourselves, when its work is done or given up. The mask is of this thread, and is inherited.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NOT_FOR_IT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _spawn(access: SourceAccess, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603  # our own interpreter and module, nothing that a user wrote
+        [sys.executable, "-P", "-s", "-B", "-m", MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment | dict(access.environment),
+        cwd="/",
+        pass_fds=[one for one in (access.descriptor, access.channel) if one is not None],
+        start_new_session=True,  # Ctrl-C in a terminal is for us; we end it ourselves
+    )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -189,6 +202,17 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         cast("IO[bytes]", pipe).close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(REAP_S)
+
+
+def _died_of(status: int) -> EmoScribeError:
+    if -status in TOLD_TO_STOP:  # by somebody else, whatever the recording is
+        return EmoScribeError("The decoding process was told to stop.", fix="Try again.")
+    if status < 0:
+        return CorruptMediaError("The decoder crashed on this recording.", fix="Convert it to a common format.")
+    return EmoScribeError(
+        "The decoding process could not start.",
+        fix="Run `emoscribe doctor`; EMOSCRIBE_DECODER_MEMORY_BYTES may be too low.",
+    )
 
 
 def _took_too_long(limits: ProcessLimits) -> MediaLimitError:

@@ -87,6 +87,8 @@ class Attempt:
             return self._store.heartbeat(self.claim, update)
         except JobStoreError as error:  # the store says at a later heartbeat whether the lease outlived this
             _log.warning("heartbeat failed: %s", error.message, extra={"job_id": self.claim.job.id})
+        except Exception as error:  # nobody foresaw it; a job whose lease nobody keeps is worked on twice
+            _log.warning("heartbeat failed: unexpected %s", type(error).__name__, extra={"job_id": self.claim.job.id})
         with self._lock:
             self._meter.put_back(update)
         return True

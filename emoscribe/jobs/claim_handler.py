@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from emoscribe.errors import EmoScribeError, JobStoreError
+from emoscribe.errors import EmoScribeError, JobStoreError, RunnerUnavailableError
 from emoscribe.jobs.attempt import Attempt
 from emoscribe.jobs.callbacks import CallbackSender
 from emoscribe.jobs.model import Claim, Job, check_results
@@ -81,6 +81,8 @@ class ClaimHandler:
             return "lost", None
         if attempt.stopping.is_set():
             return ("released" if self._persistently(lambda: self._store.release(claim)) else "lost"), None
+        if isinstance(error, RunnerUnavailableError):  # nobody has looked at the recording: no attempt was made
+            return ("released" if self._persistently(lambda: self._store.release(claim, error)) else "lost"), error
         retry = error.http_status >= 500  # below: the recording or the request is at fault, for ever
         if self._persistently(lambda: self._store.fail(claim, error, retry=retry)):
             return "failed", error

@@ -246,9 +246,10 @@ class CloudJobStore:
 
         return self._claims.end(claim, step, life.retry_delay_s(claim.job.attempts))
 
-    def release(self, claim: Claim) -> bool:
+    def release(self, claim: Claim, waits_for: EmoScribeError | None = None) -> bool:
         """Give the job back; False if the claim has ended."""
-        return self._claims.end(claim, life.given_back, delay_s=0)
+        delay_s = life.WAITING_DELAY_S if waits_for else 0.0
+        return self._claims.end(claim, lambda record: life.given_back(record, waits_for), delay_s)
 
     def callback_tried(self, claim: Claim, *, delivered: bool, give_up: bool = False) -> bool:
         """End the claim on a callback; False if it has ended before."""

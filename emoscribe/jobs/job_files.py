@@ -8,6 +8,7 @@ jobs/<id>/results/              all results, whole
 trash/<random>                  taken out of its place in one step, to be removed from the disk
 """
 
+import errno
 import os
 import shutil
 import time
@@ -49,9 +50,16 @@ class JobFiles:
 
     def append_segments(self, job_id: str, token: str, segments: Sequence[Segment]) -> None:
         """Raises FileNotFoundError if the job is gone."""
-        lines = "".join(f"{segment.model_dump_json()}\n" for segment in segments)
-        with (self._jobs / job_id / f"live.{token}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(lines)
+        lines = "".join(f"{segment.model_dump_json()}\n" for segment in segments).encode()
+        with (self._jobs / job_id / f"live.{token}.jsonl").open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                is_whole = file.write(lines) == len(lines)
+            except OSError:
+                is_whole = False
+            if not is_whole:  # the disk is full: what comes later must not stand behind half a line
+                file.truncate(before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def read_segments(self, job_id: str, token: str, first: int) -> tuple[Segment, ...]:
         """Segments from index `first` on; a line that is still being written is left for the next time."""

@@ -67,7 +67,9 @@ class JobQueue:
         """Messages that nobody has received, roughly; each leads to a job, or is an upload that will be one."""
         with aws_errors("Counting messages in SQS"):
             answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=list(WAITING))
-        return sum(int(answer.get("Attributes", {}).get(name, 0)) for name in WAITING)
+        if "Attributes" not in answer:  # boto3 takes an answer that broke off for one without content
+            raise JobStoreError("Counting messages in SQS failed: the answer broke off.", fix="Try again.")
+        return sum(int(answer["Attributes"].get(name, 0)) for name in WAITING)
 
     def hide(self, message: Message, seconds: float) -> None:
         """Nobody gets it for so long from now; 0: at once. If that fails it comes too early, which is harmless."""

@@ -33,7 +33,7 @@ from emoscribe.jobs.model import (
     check_results,
 )
 from emoscribe.jobs.record import JobRecord
-from emoscribe.jobs.sqlite_records import SqliteRecords
+from emoscribe.jobs.sqlite_records import SqliteRecords, store_failed
 from emoscribe.jobs.store import Backlog, LeaseOptions
 from emoscribe.jobs.worker_sign import WorkerSign
 from emoscribe.types import Segment
@@ -209,6 +209,8 @@ class LocalJobStore:
             self._files.stage(claim.job.id, claim.token, results)
         except FileNotFoundError:  # deleted meanwhile
             return False
+        except OSError as error:
+            raise store_failed(str(error.strerror)) from error
         with self._held(claim) as record:
             if record is None:
                 self._files.unstage(claim.job.id, claim.token)
@@ -228,9 +230,10 @@ class LocalJobStore:
 
         return self._end_claim(claim, step, delay_s=life.retry_delay_s(claim.job.attempts))
 
-    def release(self, claim: Claim) -> bool:
+    def release(self, claim: Claim, waits_for: EmoScribeError | None = None) -> bool:
         """Give the job back; False if the claim has ended."""
-        return self._end_claim(claim, life.given_back, delay_s=0)
+        delay_s = life.WAITING_DELAY_S if waits_for else 0.0
+        return self._end_claim(claim, lambda record: life.given_back(record, waits_for), delay_s)
 
     def callback_tried(self, claim: Claim, *, delivered: bool, give_up: bool = False) -> bool:
         """End the claim on a callback; False if it has ended before."""

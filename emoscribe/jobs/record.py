@@ -18,6 +18,7 @@ from emoscribe.jobs.model import CallbackState, Job, JobFailure, JobRequest, Upd
 
 FIRST_RETRY_DELAY_S: Final = 10.0
 MAX_RETRY_DELAY_S: Final = 600.0  # below the 15 minutes that SQS can delay a message
+WAITING_DELAY_S: Final = 15.0  # between looks whether what a job waits for is there again
 MAX_CALLBACK_ATTEMPTS: Final = 12  # spread over about an hour
 
 
@@ -95,11 +96,12 @@ def set_back(record: JobRecord, error: EmoScribeError) -> JobRecord:
     return queued.model_copy(update={"failures": record.failures + 1})
 
 
-def given_back(record: JobRecord) -> JobRecord:
-    """Returned unfinished by a worker that stops: does not count as an attempt."""
+def given_back(record: JobRecord, waits_for: EmoScribeError | None = None) -> JobRecord:
+    """Returned unfinished, by a worker that stops or for want of what it needs: does not count as an attempt."""
     if record.job.is_final:
         return record.model_copy(update={"token": "", "callback_attempts": record.callback_attempts - 1})
-    return _next(record, "", state="queued", attempts=record.job.attempts - 1)
+    error = JobFailure.of(waits_for) if waits_for else record.job.error
+    return _next(record, "", state="queued", attempts=record.job.attempts - 1, error=error)
 
 
 def attempt_failed(

@@ -1,5 +1,6 @@
 """Small objects in S3 with conditional writes: the only place where two workers can be told apart for sure."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ CONDITION_FAILED: Final = frozenset(
     {"PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"}
 )
 NOT_FOUND: Final = frozenset({"NoSuchKey", "404"})
+PAUSES_S: Final = (0.1, 0.5, 2.0)  # between readings of an answer that breaks off
 MAX_DELETED_AT_ONCE: Final = 1000  # DeleteObjects, documented
 
 
@@ -46,12 +48,25 @@ class S3Objects:
 
         with aws_errors("Reading from S3"):
             try:
-                answer = self._client.get_object(Bucket=self.bucket, Key=key)
-                return Stored(answer["Body"].read(), answer["ETag"])
+                return self._read(key)
             except ClientError as error:
                 if error_code(error) in NOT_FOUND:
                     return None
                 raise
+
+    def _read(self, key: str) -> Stored:
+        """boto3 repeats requests by itself, but not the reading of an answer."""
+        from botocore.exceptions import BotoCoreError
+
+        for pause_s in (*PAUSES_S, None):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            try:
+                return Stored(answer["Body"].read(), answer["ETag"])
+            except BotoCoreError:
+                if pause_s is None:
+                    raise
+                time.sleep(pause_s)
+        raise AssertionError  # the last of them returns or raises
 
     def etag(self, key: str) -> str | None:
         """Of the object as it is now; None if there is none."""

@@ -97,9 +97,9 @@ class SqliteRecords:
         try:
             yield
         except sqlite3.Error as error:
-            raise JobStoreError(
-                f"The job store failed: {error}.", fix="Is the disk full or the folder gone?"
-            ) from error
+            raise store_failed(str(error)) from error
+        except OSError as error:  # files change their places inside transactions
+            raise store_failed(str(error.strerror)) from error
 
     def find(self, job_id: str) -> JobRecord | None:
         """The record, if there is one."""
@@ -201,6 +201,11 @@ class SqliteRecords:
         """Ids of all jobs."""
         with self._errors_translated(), self._lock:
             return [job_id for (job_id,) in self._db.execute("SELECT id FROM jobs").fetchall()]
+
+
+def store_failed(cause: str) -> JobStoreError:
+    """The error for a store that cannot be written or read now."""
+    return JobStoreError(f"The job store failed: {cause}.", fix="Is the disk full or the folder gone?")
 
 
 def key_conflict() -> JobConflictError:

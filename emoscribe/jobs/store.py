@@ -104,8 +104,11 @@ class JobStore(Protocol):
         """End the attempt. With `retry` and attempts left the job is tried again after a while, else it is failed."""
         ...
 
-    def release(self, claim: Claim) -> bool:
-        """Give an unfinished job back at once; the attempt does not count. For a callback: try it again at once."""
+    def release(self, claim: Claim, waits_for: EmoScribeError | None = None) -> bool:
+        """Give an unfinished job back; the attempt does not count. For a callback: try it again at once.
+
+        It is due at once or, with what the job `waits_for`, after a while; that is then shown as its error.
+        """
         ...
 
     def callback_tried(self, claim: Claim, *, delivered: bool, give_up: bool = False) -> bool:

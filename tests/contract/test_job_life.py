@@ -10,6 +10,7 @@ from emoscribe.errors import (
     JobConflictError,
     JobNotFoundError,
     ModelMissingError,
+    RunnerUnavailableError,
 )
 from emoscribe.jobs import ANALYSIS_FILE, JobOptions, JobQuery, S3Object, Update
 from tests.contract.backend import LEASE, Backend
@@ -247,6 +248,21 @@ def test_giving_a_job_back_costs_no_attempt_and_no_time(backend: Backend) -> Non
         assert claim.job.attempts == 1
         assert backend.store.release(claim)
     assert not backend.store.release(claim)
+
+
+def test_waiting_for_a_runner_costs_no_attempt_however_long_it_is_away(backend: Backend) -> None:
+    job = backend.submit()
+    for _ in range(max(LEASE.max_attempts, LEASE.max_losses) + 1):
+        claim = backend.claim()
+        assert claim.job.attempts == 1
+        assert backend.store.release(claim, RunnerUnavailableError("The transcriber does not answer."))
+        waiting = backend.store.get("default", job.id)
+        assert (waiting.state, waiting.error and waiting.error.code) == ("queued", "runner_unavailable")
+        assert backend.maybe_claim() is None  # it does not come again at once
+        backend.pass_time(60)
+    claim = backend.claim()
+    assert backend.store.finish(claim, result_set("x"))
+    assert backend.store.get("default", job.id).error is None
 
 
 def test_a_failed_job_can_be_retried_by_hand(backend: Backend) -> None:

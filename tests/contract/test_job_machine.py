@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from emoscribe.errors import CorruptMediaError, ModelMissingError
+from emoscribe.errors import CorruptMediaError, ModelMissingError, RunnerUnavailableError
 from emoscribe.jobs import Claim, Job, JobQuery, JobState, Update
 from tests.contract.backend import LEASE, MakeBackend
 from tests.job_cases import result_set
@@ -125,10 +125,11 @@ class JobMachine(RuleBasedStateMachine):
         self._check(claim, self.store.fail(claim, error, retry=retry), ends=True)
 
     @precondition(lambda self: self.claims)
-    @rule(data=st.data())
-    def release(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), is_waiting=st.booleans())
+    def release(self, data: st.DataObject, is_waiting: bool) -> None:
         claim = self._any_claim(data)
-        self._check(claim, self.store.release(claim), ends=True)
+        waits_for = RunnerUnavailableError("away") if is_waiting else None
+        self._check(claim, self.store.release(claim, waits_for), ends=True)
 
     @rule()
     def sweep(self) -> None:
