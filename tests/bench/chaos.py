@@ -114,7 +114,7 @@ class Bucket:
     def wait(self, count: int) -> None:
         """Until so many have a result, or have failed for good. Raises AssertionError when it takes too long."""
         give_up_s, told = time.monotonic() + GIVE_UP_S, 0
-        while (there := len(self.results()) + sum(self._messages(self.dead_letters))) < count:
+        while (there := len(self.results()) + sum(self.messages(self.dead_letters))) < count:
             assert time.monotonic() < give_up_s, f"{there} of {count} ended"
             if there >= told + 20:
                 told = there
@@ -124,10 +124,11 @@ class Bucket:
     def wait_until_quiet(self) -> None:
         """Until the last late messages have been seen to."""
         give_up_s = time.monotonic() + 4 * VISIBILITY_S
-        while any(self._messages(self.queue)) and time.monotonic() < give_up_s:
+        while any(self.messages(self.queue)) and time.monotonic() < give_up_s:
             time.sleep(1)
 
-    def _messages(self, queue: str) -> list[int]:
+    def messages(self, queue: str) -> list[int]:
+        """Visible, being worked on, delayed."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         answer = self.aws.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
         return [int(answer["Attributes"].get(name, 0)) for name in names]
@@ -135,19 +136,20 @@ class Bucket:
     def verdict(self) -> dict[str, Any]:
         """What is there at the end."""
         sources = Counter(key.split("/")[-3] for key in self.results())
-        states = Counter(json.loads(self._read(key))["record"]["job"]["state"] for key in self.keys(f"{PREFIX}state/"))
+        states = Counter(json.loads(self.read(key))["record"]["job"]["state"] for key in self.keys(f"{PREFIX}state/"))
         live = [key for key in self.keys(f"{PREFIX}files/") if "/live/" in key]
         return {
             "results": sum(sources.values()),
             "recordings_with_more_than_one_result": sum(count > 1 for count in sources.values()),
             "states": dict(states),
-            "messages_left": sum(self._messages(self.queue)),
-            "dead_letters": sum(self._messages(self.dead_letters)),
+            "messages_left": sum(self.messages(self.queue)),
+            "dead_letters": sum(self.messages(self.dead_letters)),
             "segments_left_over": len(live),
             "open_left_over": len(self.keys(f"{PREFIX}open/")),
         }
 
-    def _read(self, key: str) -> bytes:
+    def read(self, key: str) -> bytes:
+        """An object."""
         content: bytes = self.aws.s3.get_object(Bucket=self.aws.bucket, Key=key)["Body"].read()
         return content
 

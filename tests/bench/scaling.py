@@ -190,31 +190,31 @@ def all_on_cpu(setup: Setup) -> Setup:
     return replace(setup, figures=figures, cpus={**setup.cpus, "transcriber": 2.0})
 
 
-CLASSIFIER_ON_CPU: Final = with_figures(on_gpu=frozenset({"transcriber"}))
 VARIANTS: Final[Mapping[str, Change]] = {
     "as deployed": lambda setup: setup,
+    "as first written: queueLength 64, at most 4, cooldown 900 s": both(
+        with_target("transcriber", "queue", 64),
+        with_rules("transcriber", max_replicas=4),
+        with_rules(*RUNNERS, cooldown_s=900),
+    ),
     "runners' cooldown 300 s": with_rules(*RUNNERS, cooldown_s=300),
-    "runners' cooldown 600 s": with_rules(*RUNNERS, cooldown_s=600),
     "runners' cooldown 1800 s": with_rules(*RUNNERS, cooldown_s=1800),
     "worker's cooldown 120 s": with_rules("worker", cooldown_s=120),
     "no office hours": without("office-hours", *RUNNERS),
     "no office hours for the transcriber": without("office-hours", "transcriber"),
-    "classifier on the CPU": CLASSIFIER_ON_CPU,
-    "classifier on the CPU, no office hours for the transcriber": both(
-        CLASSIFIER_ON_CPU, without("office-hours", "transcriber")
-    ),
+    "classifier on the CPU": with_figures(on_gpu=frozenset({"transcriber"})),
     "worker queueLength 8": with_target("worker", "queue", 8),
     "worker queueLength 32": with_target("worker", "queue", 32),
-    "transcriber queueLength 32": with_target("transcriber", "queue", 32),
-    "transcriber queueLength 128": with_target("transcriber", "queue", 128),
+    "transcriber queueLength 16": with_target("transcriber", "queue", 16),
+    "transcriber queueLength 64": with_target("transcriber", "queue", 64),
     "at most 2 transcribers": with_rules("transcriber", max_replicas=2),
-    "at most 8 transcribers": with_rules("transcriber", max_replicas=8),
+    "at most 4 transcribers": with_rules("transcriber", max_replicas=4),
     "a new GPU node takes 300 s": with_figures(gpu_pod=replace(Figures().gpu_pod, node_s=300)),
     "every CPU pod needs a new node": with_figures(cpu_pod=replace(CPU_POD, node_s=60, image_s=25)),
     "GPU 20 times real time": gpu_speed(20),
+    "GPU 20 times, at most 4 transcribers": both(gpu_speed(20), with_rules("transcriber", max_replicas=4)),
     "everything on CPUs": all_on_cpu,
     "everything on CPUs, at most 16 transcribers": both(all_on_cpu, with_rules("transcriber", max_replicas=16)),
-    "GPU 20 times, at most 8 transcribers": both(gpu_speed(20), with_rules("transcriber", max_replicas=8)),
 }
 
 if __name__ == "__main__":

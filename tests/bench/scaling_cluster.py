@@ -62,7 +62,12 @@ class Pod:
         self.env = env
         self.name = name
         self.is_ready = False
-        self.is_leaving = False
+        self.told_to_go = env.event()
+
+    @property
+    def is_leaving(self) -> bool:
+        """No more work comes to it."""
+        return self.told_to_go.triggered
 
     def begin(self) -> None:
         """It is ready."""
@@ -153,7 +158,6 @@ class Deployment:
     name: str
     nodes: Nodes
     make: Any  # (name) -> Pod
-    on_ready: Any = None  # () -> None
     pods: list[Pod] = field(default_factory=list)
     leaving: list[Pod] = field(default_factory=list)
     made: int = 0
@@ -182,21 +186,16 @@ class Deployment:
         while len(self.pods) > replicas:
             pod = next((one for one in reversed(self.pods) if not one.is_ready), self.pods[-1])
             self.pods.remove(pod)
-            pod.is_leaving = True
+            pod.told_to_go.succeed()
             self.leaving.append(pod)
 
     def _live(self, pod: Pod) -> Steps:
         since_s = self.env.now
         node, start_s = self.nodes.take()
-        ready_s = since_s + start_s
-        while self.env.now < ready_s and not pod.is_leaving:
-            yield self.env.timeout(min(1.0, ready_s - self.env.now))
+        yield self.env.timeout(start_s) | pod.told_to_go
         if not pod.is_leaving:
             pod.begin()
-            if self.on_ready:
-                self.on_ready()
-        while not pod.is_leaving:
-            yield self.env.timeout(1.0)
+        yield pod.told_to_go
         if pod.is_ready:
             yield from pod.drain()
         self.leaving.remove(pod)

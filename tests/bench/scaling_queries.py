@@ -125,12 +125,13 @@ class Prometheus:
         return {frozenset(): float(AGGREGATES[str(expression.op)](values))} if values else {}
 
     def _call(self, expression: Any, time_s: float) -> Vector:
-        name, (argument,) = expression.func.name, expression.args
+        name, argument = expression.func.name, expression.args[0]
         if name == "vector":
             return {frozenset(): _number(argument)}
-        if name not in OVER_TIME or not isinstance(argument, promql.SubqueryExpr) or argument.step is None:
+        step = argument.step if isinstance(argument, promql.SubqueryExpr) else None
+        if name not in OVER_TIME or step is None or argument.offset or argument.at:
             raise ValueError(f"not carried out: {expression.prettify()}")
-        step_s, range_s = argument.step.total_seconds(), argument.range.total_seconds()
+        step_s, range_s = step.total_seconds(), argument.range.total_seconds()
         series: dict[Labels, list[float]] = {}
         at_s = step_s * (time_s // step_s)  # steps lie at multiples of their length
         while at_s > time_s - range_s:

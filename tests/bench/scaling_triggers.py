@@ -27,10 +27,11 @@ class TriggerReader:
     midnight: datetime  # second 0; with a time zone
 
     def read(self, rules: ScaledObject, now_s: float) -> list[Reading]:
-        """In the order of its triggers. Raises ValueError for a kind that is not known."""
-        return [self._reading(trigger, now_s) for trigger in rules.triggers]
+        """Of all its triggers, in their order."""
+        return [self.reading(trigger, now_s) for trigger in rules.triggers]
 
-    def _reading(self, trigger: Trigger, now_s: float) -> Reading:
+    def reading(self, trigger: Trigger, now_s: float) -> Reading:
+        """Of one trigger. Raises ValueError for a kind that is not known."""
         match trigger.kind:
             case "aws-sqs-queue":
                 value = float(self._messages(trigger))
