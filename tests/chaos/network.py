@@ -51,6 +51,7 @@ class Link:
         self.connections: dict[int, int] = {}  # how many each replica got, by port
         self.looks = looks  # whether replicas are asked if they are ready
         self._replicas: list[Replica] = []
+        self._carrying: set[asyncio.Task[Any] | None] = set()
         self._turn = itertools.count()
         self._chance = random.Random(1)
 
@@ -81,8 +82,11 @@ class Link:
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end or the network's."""
+        task = asyncio.current_task()
+        self._carrying.add(task)  # asyncio itself holds a connection that waits only weakly
         with suppress(asyncio.CancelledError):
             await self._carry(reader, writer)
+        self._carrying.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ready = [one for one in self._replicas if one.is_ready]

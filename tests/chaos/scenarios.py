@@ -14,6 +14,7 @@ from tests.chaos.topology import PARTS, Topology
 
 DISTURBED_S: Final = 20.0
 PARTITION_S: Final = 25.0  # longer than interactive calls wait for a runner
+CLOCK: Final = "clock-jumps"  # the parts have to be started for it
 RESPAWN_S: Final = 12.0  # BentoML's supervisor looks every 10 s
 
 
@@ -90,6 +91,13 @@ def out_of_memory(topology: Topology) -> None:
     time.sleep(RESPAWN_S)
 
 
+def clock_jumps(topology: Topology) -> None:
+    """The clock of all parts is an hour ahead, then an hour behind, then right again."""
+    for ahead_s in (3600, -3600, 0):
+        topology.set_clock(ahead_s)
+        time.sleep(DISTURBED_S / 2)
+
+
 def load(topology: Topology) -> None:  # the clients are the trouble
     """Nothing but many clients."""
     time.sleep(DISTURBED_S)
@@ -117,6 +125,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "no-s3": Scenario(no_s3),
     "duplicates": Scenario(duplicates),
     "out-of-memory": Scenario(out_of_memory),
+    CLOCK: Scenario(clock_jumps),
     "kills": Scenario(kills, may_break=True),
     "load-4": Scenario(load, clients=4),
     "load-32": Scenario(load, clients=32),

@@ -1,5 +1,6 @@
 """The five parts of the service as separate processes, each with replicas, with a network between them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from tests.service_processes import ServiceProcess
 
 PARTS: Final = ("api", "worker", *(name.lower() for name in RUNNERS))
 SERVICES: Final = {"api": "EmoScribe", "worker": "BatchWorker"} | {name.lower(): name for name in RUNNERS}
+FAKETIME: Final = f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1"
 START_S: Final = 240.0  # all at once, on a machine that others use too
 
 
@@ -28,6 +30,7 @@ class Plan:
     replicas: Mapping[str, int]
     is_real: bool = False  # with models
     batch_s: float = 1.0  # what stand-ins take for a batch of clips
+    has_clock: bool = False  # whether the parts' clock can be set (Debian package faketime)
 
 
 class Topology:
@@ -38,6 +41,7 @@ class Topology:
         self.receiver = receiver
         self.temporary = folder / "tmp"
         self.memory_file = folder / "hog"
+        self.clock_file = folder / "clock"
         self.is_real = plan.is_real
         self.uploads: list[str] = []  # put into the bucket, each to become one job
         self.links: dict[str, Link] = {part: network.link(part) for part in PARTS if part != "worker"}
@@ -45,6 +49,7 @@ class Topology:
         self._folder = folder
         self._plan = plan
         self.temporary.mkdir()
+        self.set_clock(0)
 
     @property
     def url(self) -> str:
@@ -83,7 +88,23 @@ class Topology:
             "TMPDIR": str(self.temporary),
             "EMOSCRIBE_THREADS": "1",
             **({} if self._plan.is_real else stand_ins),
+            **self._clock(),
         }
+
+    def _clock(self) -> dict[str, str]:
+        """The wall clock alone, read anew from the file each time; timers go on as ever."""
+        if not self._plan.has_clock:
+            return {}
+        return {
+            "LD_PRELOAD": FAKETIME,
+            "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set_clock(self, ahead_s: int) -> None:
+        """Of all parts, from now on."""
+        self.clock_file.write_text(f"{ahead_s:+d}\n")
 
     def _put_up(self, part: str, process: ServiceProcess) -> None:
         self.processes[part].append(process)
