@@ -54,7 +54,6 @@ def export(
     quantise(fp32 / "model.onnx", small / "model.onnx", Precision(options.word_bits, options.four_bit_layers))
     examples = _dev_examples(options, corpora, settings)
     record: dict[str, Any] = {"largest_logit_difference": difference, "options": asdict(options)}
-    outcomes: list[tuple[Floats, Quality]] = []
     gold = gold_of(examples)  # (n, 7)
     outcomes: list[tuple[Floats, Quality]] = []
     for folder in (fp32, small):
