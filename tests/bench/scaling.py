@@ -44,7 +44,7 @@ class Figure:
     dollars: float
     scalings: int
     most: dict[str, int]
-    failed: int
+    put_off: int  # attempts that were given back because a runner stayed away
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def summary(load: str, variant: str, outcome: Outcome, figures: Figures) -> Figu
         dollars=outcome.gpu_hours * figures.dollars_per_gpu_hour + outcome.cpu_hours * figures.dollars_per_cpu_hour,
         scalings=sum(outcome.scalings.values()),
         most=outcome.most,
-        failed=sum(job.has_failed for job in outcome.jobs),
+        put_off=sum(job.put_off for job in outcome.jobs),
     )
 
 
@@ -122,9 +122,8 @@ HEADING: Final = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 def row(one: Figure) -> str:
     """As Markdown."""
     waits = f"{one.wait_p50_s:.0f}, {one.wait_p95_s:.0f}, {one.wait_max_s:.0f}"
-    failed = f", {one.failed} FAILED" if one.failed else ""
     return (
-        f"| {one.variant}{failed} | {waits} | {one.done_p95_s:.0f} | {one.all_done_h:.2f} | {one.longest_wake_s:.0f} "
+        f"| {one.variant} | {waits} | {one.done_p95_s:.0f} | {one.all_done_h:.2f} | {one.longest_wake_s:.0f} "
         f"| {one.texts_refused}, {one.text_max_s:.0f} | {one.gpu_hours:.1f} ({one.gpu_used:.0%}) | {one.cpu_hours:.1f} "
         f"| {one.dollars:.2f} | {one.scalings} | {one.most['worker']}, {one.most['transcriber']} |"
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 from prometheus_client import REGISTRY
 
@@ -70,7 +69,7 @@ class RunnerPart:
     def _answering(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*arguments: Any) -> Any:
             if self.state != "ready":
-                raise aiohttp.ClientConnectionError("refused")
+                raise ConnectionRefusedError
             self.calls += 1
             return method(*arguments)
 
