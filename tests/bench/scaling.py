@@ -3,7 +3,7 @@
     python -m tests.bench.scaling [--load agency-day|video-drop] [--only NAME ...]
 
 A discrete-event simulation: minutes of one CPU, the same figures each time. Speeds of a GPU, starting times of nodes
-and prices are assumed (tests/bench/scaling_figures.py says which). docs/scaling.md has the tables and how to read them.
+and prices are assumed (tests/autoscaling/figures.py says which). docs/scaling.md has the tables and how to read them.
 """
 
 import argparse
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from tests.autoscaling.figures import CLIP_S, CPU_POD, Figures, RunnerSpeed
+from tests.autoscaling.load import read
+from tests.autoscaling.rules import ScaledObject, Trigger
+from tests.autoscaling.simulation import HOUR_S, Outcome, Setup, Simulation, from_manifests
 from tests.bench.output import save
-from tests.bench.scaling_figures import CLIP_S, CPU_POD, Figures, RunnerSpeed
-from tests.bench.scaling_load import read
-from tests.bench.scaling_rules import ScaledObject, Trigger
-from tests.bench.scaling_simulation import HOUR_S, Outcome, Setup, Simulation, from_manifests
 
 RUNNERS: Final = ("transcriber", "translator", "classifier")
 # begins at rest, ends at rest; at 31 h it is 7:00 and the office hours begin

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.bench import scaling_load
+from tests.autoscaling import load as scaling_load
+from tests.autoscaling.figures import CLIP_S, GPU_POD, Figures
+from tests.autoscaling.load import Arrival
+from tests.autoscaling.manifests import BASE, scaled_objects, scrape_interval_s
+from tests.autoscaling.manifests import settings as deployed_settings
+from tests.autoscaling.rules import DOWN, UP
+from tests.autoscaling.simulation import HOUR_S, RUNNERS, Outcome, Setup, Simulation, from_manifests
 from tests.bench.scaling import SPANS_H, VARIANTS, quantile, summary
-from tests.bench.scaling_figures import CLIP_S, GPU_POD, Figures
-from tests.bench.scaling_load import Arrival
-from tests.bench.scaling_manifests import BASE, scaled_objects, scrape_interval_s
-from tests.bench.scaling_manifests import settings as deployed_settings
-from tests.bench.scaling_rules import DOWN, UP
-from tests.bench.scaling_simulation import HOUR_S, RUNNERS, Outcome, Setup, Simulation, from_manifests
 
 NIGHT_S = 21 * HOUR_S  # after the office hours: everything is at rest
 MORNING_S = 30.9 * HOUR_S

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import simpy
 
 from emoscribe.jobs.record import WAITING_DELAY_S
-from tests.bench import scaling_manifests as manifests
-from tests.bench.scaling_cluster import Deployment, Nodes, Pod, Runner, Runners, Steps
-from tests.bench.scaling_figures import CLIP_S, Figures
-from tests.bench.scaling_load import Arrival
-from tests.bench.scaling_queries import Prometheus, Sample
-from tests.bench.scaling_rules import SYNC_S, Hpa, Keda, ScaledObject
-from tests.bench.scaling_triggers import QueueCounts, TriggerReader
+from tests.autoscaling import manifests
+from tests.autoscaling.cluster import Deployment, Nodes, Pod, Runner, Runners, Steps
+from tests.autoscaling.figures import CLIP_S, Figures
+from tests.autoscaling.load import Arrival
+from tests.autoscaling.queries import Prometheus, Sample
+from tests.autoscaling.rules import SYNC_S, Hpa, Keda, ScaledObject
+from tests.autoscaling.triggers import QueueCounts, TriggerReader
 
 RUNNERS: Final = ("transcriber", "translator", "classifier")
 MIDNIGHT: Final = datetime(2026, 11, 24, tzinfo=ZoneInfo("America/Sao_Paulo"))  # a Tuesday
