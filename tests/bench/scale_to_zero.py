@@ -3,7 +3,7 @@
     python -m tests.bench.scale_to_zero [--faster 20]
 
 API, worker and runners are `emoscribe serve`, `worker` and `runner`, each a process with real models; S3 and SQS are
-ministack's. They are started and stopped by the rules in `infra/kubernetes/` (tests/bench/scaling_loop.py), which read
+ministack's. They are started and stopped by the rules in `infra/kubernetes/` (tests/autoscaling/loop.py), which read
 the parts' real /metrics and the queue; for the rules time runs `--faster` times. Stops with an error if a job is lost,
 fails, or needs more than one attempt, or if anything is left running.
 """
@@ -25,12 +25,12 @@ from typing import Any, Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.autoscaling.loop import Autoscaler, State
+from tests.autoscaling.manifests import scaled_objects, scrape_interval_s, settings
+from tests.autoscaling.queries import Sample
+from tests.autoscaling.triggers import QueueCounts
 from tests.bench.chaos import PREFIX, Bucket
 from tests.bench.output import save
-from tests.bench.scaling_loop import Autoscaler, State
-from tests.bench.scaling_manifests import scaled_objects, scrape_interval_s, settings
-from tests.bench.scaling_queries import Sample
-from tests.bench.scaling_triggers import QueueCounts
 from tests.bench.short_recordings import cut
 from tests.contract.cloud_backend import connect
 from tests.servers import ministack

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 from prometheus_client import REGISTRY
 
@@ -23,11 +22,11 @@ from emoscribe.metrics import JobMetrics
 from emoscribe.settings import Settings, load_settings
 from runners.clients import runner_stages
 from runners.wire import Item, pack_outcomes, unpack_clip, unpack_sentence, unpack_sound, unpack_text
+from tests.autoscaling.loop import Autoscaler, Part, State
+from tests.autoscaling.manifests import scaled_objects, scrape_interval_s
+from tests.autoscaling.queries import Sample
+from tests.autoscaling.triggers import QueueCounts
 from tests.bench.chaos import PREFIX, Bucket
-from tests.bench.scaling_loop import Autoscaler, Part, State
-from tests.bench.scaling_manifests import scaled_objects, scrape_interval_s
-from tests.bench.scaling_queries import Sample
-from tests.bench.scaling_triggers import QueueCounts
 from tests.conftest import ROOT
 from tests.contract.cloud_backend import connect
 from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, saying
@@ -70,7 +69,7 @@ class RunnerPart:
     def _answering(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*arguments: Any) -> Any:
             if self.state != "ready":
-                raise aiohttp.ClientConnectionError("refused")
+                raise ConnectionRefusedError
             self.calls += 1
             return method(*arguments)
 

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from tests.bench.scaling_manifests import scaled_objects
-from tests.bench.scaling_queries import Prometheus
-from tests.bench.scaling_rules import Trigger
-from tests.bench.scaling_triggers import QueueCounts, TriggerReader, is_in_window
+from tests.autoscaling.manifests import scaled_objects
+from tests.autoscaling.queries import Prometheus
+from tests.autoscaling.rules import Trigger
+from tests.autoscaling.triggers import QueueCounts, TriggerReader, is_in_window
 from tests.conftest import missing
 
 QUERIES = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.scaling_rules import (
+from tests.autoscaling.rules import (
     DOWN,
     SYNC_S,
     UP,

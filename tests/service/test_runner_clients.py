@@ -137,7 +137,7 @@ def test_a_runner_that_is_away_is_wanted_until_it_has_answered(loop: asyncio.Abs
     class Away(Runner):
         async def _call(self, *arguments: Any) -> Any:
             if not is_there.is_set():
-                raise aiohttp.ClientConnectionError("refused")
+                raise ConnectionRefusedError
             return await super()._call(*arguments)
 
     runner = Away(answer=greet)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from tests.bench.scaling_queries import Prometheus
-from tests.bench.scaling_rules import Reading, ScaledObject, Trigger
+from tests.autoscaling.queries import Prometheus
+from tests.autoscaling.rules import Reading, ScaledObject, Trigger
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 
 import simpy
 
-from tests.bench import scaling_manifests as manifests
-from tests.bench.scaling_cluster import Deployment, Nodes, Pod, Runner, Runners, Steps
-from tests.bench.scaling_figures import CLIP_S, Figures
-from tests.bench.scaling_load import Arrival
-from tests.bench.scaling_queries import Prometheus, Sample
-from tests.bench.scaling_rules import SYNC_S, Hpa, Keda, ScaledObject
-from tests.bench.scaling_triggers import QueueCounts, TriggerReader
+from emoscribe.jobs.record import WAITING_DELAY_S
+from tests.autoscaling import manifests
+from tests.autoscaling.cluster import Deployment, Nodes, Pod, Runner, Runners, Steps
+from tests.autoscaling.figures import CLIP_S, Figures
+from tests.autoscaling.load import Arrival
+from tests.autoscaling.queries import Prometheus, Sample
+from tests.autoscaling.rules import SYNC_S, Hpa, Keda, ScaledObject
+from tests.autoscaling.triggers import QueueCounts, TriggerReader
 
 RUNNERS: Final = ("transcriber", "translator", "classifier")
 MIDNIGHT: Final = datetime(2026, 11, 24, tzinfo=ZoneInfo("America/Sao_Paulo"))  # a Tuesday
-MAX_ATTEMPTS_AWAY: Final = 10  # LeaseOptions.max_losses
 HOUR_S: Final = 3600.0
 
 
@@ -59,9 +59,8 @@ class Job:
     heard_s: float | None = None  # when its first clips were transcribed
     done_s: float | None = None
     attempts: int = 0
-    put_off: int = 0  # attempts that ended because a runner stayed away
-    given_back: int = 0
-    has_failed: bool = False
+    put_off: int = 0  # attempts that ended because a runner stayed away; each costs nothing
+    given_back: int = 0  # by workers that went
 
 
 @dataclass(slots=True, eq=False)
@@ -195,7 +194,8 @@ class Simulation:
             yield self.env.timeout(clips * CLIP_S * figures.reading_per_audio_s)
             for runner in RUNNERS:
                 if not (yield from self.runners.call(runner, clips, patience_s, demand)):
-                    return self._put_off(job)
+                    job.put_off += 1
+                    return WAITING_DELAY_S
                 if job.heard_s is None:
                     job.heard_s = self.env.now
             left -= clips
@@ -203,12 +203,6 @@ class Simulation:
         assert job.done_s is None, "done twice"
         job.done_s = self.env.now
         return None
-
-    @staticmethod
-    def _put_off(job: Job) -> float | None:
-        job.put_off += 1
-        job.has_failed = job.put_off >= MAX_ATTEMPTS_AWAY
-        return None if job.has_failed else min(10.0 * 2.0 ** (job.attempts - 1), 600.0)
 
     def let_go(self, job: Job, delay_s: float | None) -> Steps:
         """The message is deleted, or is seen again after the delay; until then it counts as in flight."""
@@ -304,7 +298,7 @@ class Simulation:
         return self._outcome()
 
     def _is_at_rest(self) -> bool:
-        is_done = all(job.done_s or job.has_failed for job in self.jobs) and all(text.done_s for text in self.texts)
+        is_done = all(job.done_s for job in self.jobs) and all(text.done_s for text in self.texts)
         at_rest: Callable[[Deployment], bool] = lambda one: (  # noqa: E731
             one.replicas == self.setup.rules[one.name].at_rest and not one.leaving
         )

@@ -1,6 +1,6 @@
 """The loads that the scaling rules are tried on, as small files in `tests/data/load/`.
 
-    python -m tests.bench.scaling_load          writes them again: the same bytes
+    python -m tests.autoscaling.load          writes them again: the same bytes
 
 agency-day: a weekday of a media agency, midnight to midnight. 360 recordings: 200 one by one in working hours, most
 about 10:00 and 16:00; six folders of 25 at once; ten at night. 400 short texts, asked at the desk from 7:30 to 21:00.

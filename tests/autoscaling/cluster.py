@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import simpy
 
-from tests.bench.scaling_figures import PodStart, RunnerSpeed
-from tests.bench.scaling_queries import Sample
+from tests.autoscaling.figures import PodStart, RunnerSpeed
+from tests.autoscaling.queries import Sample
 
 Steps = Generator[simpy.Event, Any, Any]
 DRAIN_S: Final = 60.0  # a runner that is told to go ends the calls it holds, within its termination grace period

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from tests.bench.scaling_queries import Prometheus, Sample
-from tests.bench.scaling_rules import SYNC_S, Hpa, Keda, ScaledObject
-from tests.bench.scaling_triggers import QueueCounts, TriggerReader
+from tests.autoscaling.queries import Prometheus, Sample
+from tests.autoscaling.rules import SYNC_S, Hpa, Keda, ScaledObject
+from tests.autoscaling.triggers import QueueCounts, TriggerReader
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.bench.scaling_rules import DOWN, UP, Behavior, Policy, ScaledObject, Trigger
+from tests.autoscaling.rules import DOWN, UP, Behavior, Policy, ScaledObject, Trigger
 from tests.conftest import ROOT
 
 SCALED_OBJECTS: Final = ROOT / "infra/kubernetes/overlays/aws/scaled-objects.yaml"
