@@ -97,6 +97,14 @@ class Api:
         with acting_as(self._environment, self._calls):
             return int(self._app.state.parts.store.backlog().waiting)
 
+    def send_back(self) -> list[str]:
+        """What an operator does about dead letters in a pod of the API. Their error codes."""
+        with acting_as(self._environment, self._calls):
+            letters = self._app.state.parts.store.dead_letters
+            codes = [one.code for one in letters.look(10)]
+            assert len(letters.send_back(10)) == len(codes)
+            return codes
+
     def close(self) -> None:
         self._app.state.parts.submissions.close()
 
@@ -130,6 +138,7 @@ def test_the_api_needs_all_that_its_role_allows(
     call, calls = api
     installation.client("s3").put_object(Bucket=installation.bucket, Key="incoming/named.wav", Body=SHORT)
     address = f"s3://{installation.bucket}/incoming/named.wav"
+    installation.client("s3").put_object(Bucket=installation.bucket, Key="incoming/refused.wav", Body=b"no sound")
     named = urlsplit(call("POST", "/v1/analyses", 202, json={"source": address}).headers["location"]).path
     uploaded = call.submit(SPEECH, formats="csv")
     work(installation, Calls(places))
@@ -141,6 +150,7 @@ def test_the_api_needs_all_that_its_role_allows(
     call("PUT", f"{uploaded}/segments/0/correction", headers=first, json=verdict)
     call("GET", f"{uploaded}/corrections")
     call("DELETE", uploaded, 204)
+    assert "unsupported_media" in call.send_back()
     cancelled = call.submit(wav(300))  # in parts
     call("POST", f"{cancelled}/cancel")
     call("POST", f"{cancelled}/retry", 202)
@@ -227,6 +237,7 @@ def test_queues_a_role_must_not_use(installation: Installation, role: str, queue
             ("WORKER", "JOBS_QUEUE", "send_message"),
             ("WORKER", "JOBS_DEAD_LETTER", "send_message"),
             ("API", "JOBS_QUEUE", "send_message"),
+            ("API", "JOBS_DEAD_LETTER", "receive_message"),
         }
         if not is_work:
             with pytest.raises(ClientError, match=r"AccessDenied|not authorized"):
