@@ -29,11 +29,11 @@ from tests.autoscaling.loop import Autoscaler, State
 from tests.autoscaling.manifests import scaled_objects, scrape_interval_s, settings
 from tests.autoscaling.queries import Sample
 from tests.autoscaling.triggers import QueueCounts
-from tests.bench.chaos import PREFIX, Bucket
 from tests.bench.output import save
 from tests.bench.short_recordings import cut
+from tests.chaos.cloud import Cloud
 from tests.contract.cloud_backend import connect
-from tests.servers import ministack
+from tests.servers import Server, ministack
 from tests.service_processes import ServiceProcess
 
 _log = logging.getLogger(__name__)
@@ -110,8 +110,8 @@ def run(faster: float) -> dict[str, Any]:
     with ExitStack() as stack:
         server = stack.enter_context(ministack())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        bucket = Bucket(connect(server.url, server.url))
-        environment = {**bucket.settings(server.url), **_deployed()}
+        cloud = Cloud(connect(server.url, server.url), server, server)
+        environment = {**cloud.settings(), **_deployed()}
         parts = _parts(folder, environment)
         for part in parts:
             stack.callback(part.process.kill_all)
@@ -124,12 +124,12 @@ def run(faster: float) -> dict[str, Any]:
             scaled_objects(),
             parts,
             {"api": api.samples},
-            lambda: _counts(bucket),
+            lambda: QueueCounts(*cloud.counts(cloud.queue)),
             scrape_s=scrape_interval_s(),
             faster=faster,
         )
         with loop:
-            rounds = [_round(bucket, loop, recordings[:3], 3), _round(bucket, loop, recordings[3:], 4)]
+            rounds = [_round(cloud, loop, recordings[:3], 3), _round(cloud, loop, recordings[3:], 4)]
             text = _ask_at_zero(api, loop)
         if loop.failure:
             raise loop.failure
@@ -141,7 +141,7 @@ def run(faster: float) -> dict[str, Any]:
             "audio_s": audio_s,
             "rounds": rounds,
             "text": text,
-            "jobs": _jobs(bucket),
+            "jobs": _jobs(cloud),
             "highest_readings": loop.highest,
         }
 
@@ -166,17 +166,13 @@ def _addresses(runners: Sequence[ProcessPart]) -> list[str]:
     return [argument for name, part in pairs for argument in ("--runner", f"{name}={part.process.url}")]
 
 
-def _counts(bucket: Bucket) -> QueueCounts:
-    return QueueCounts(*bucket.messages(bucket.queue))
-
-
-def _round(bucket: Bucket, loop: Autoscaler, recordings: Sequence[Path], results: int) -> dict[str, Any]:
+def _round(cloud: Cloud[Server], loop: Autoscaler, recordings: Sequence[Path], results: int) -> dict[str, Any]:
     """Everything is at zero, recordings come, everything is done, everything is at zero."""
-    _wait("everything is at zero", lambda: loop.is_at_rest and not any(bucket.messages(bucket.queue)), loop)
+    _wait("everything is at zero", lambda: loop.is_at_rest and not cloud.messages(cloud.queue), loop)
     begin_s, first = time.monotonic(), len(loop.changes)
     for path in recordings:
-        bucket.aws.s3.put_object(Bucket=bucket.aws.bucket, Key=f"incoming/{path.name}", Body=path.read_bytes())
-    _wait(f"{results} results", lambda: len(bucket.results()) == results, loop)
+        cloud.upload(path.name, path.read_bytes())
+    _wait(f"{results} results", lambda: cloud.results().total() == results, loop)
     done_s = time.monotonic()
     _wait("everything is at zero again", lambda: loop.is_at_rest, loop)
     ready = {one.part: round(one.at_s - begin_s, 1) for one in loop.changes[first:] if one.what == "ready"}
@@ -205,11 +201,10 @@ def _ask_at_zero(api: ProcessPart, loop: Autoscaler) -> dict[str, Any]:
     return {"answered_s": answered_s, "told_503": refused, "woken": woken}
 
 
-def _jobs(bucket: Bucket) -> list[dict[str, Any]]:
+def _jobs(cloud: Cloud[Server]) -> list[dict[str, Any]]:
     """What the records say. Raises AssertionError unless each was done at the first attempt."""
     told = []
-    for key in bucket.keys(f"{PREFIX}state/"):
-        job = json.loads(bucket.read(key))["record"]["job"]
+    for job in cloud.jobs().values():
         assert (job["state"], job["attempts"]) == ("done", 1), job
         created, started, finished = (
             datetime.fromisoformat(job[f"{name}_at"]) for name in ("created", "started", "finished")
@@ -221,7 +216,7 @@ def _jobs(bucket: Bucket) -> list[dict[str, Any]]:
                 "attempts": job["attempts"],
             }
         )
-    assert sum(bucket.messages(bucket.dead_letters)) == 0
+    assert cloud.messages(cloud.dead_letters) == 0
     return told
 
 

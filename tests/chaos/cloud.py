@@ -4,9 +4,8 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from tests.chaos.network import Link
 from tests.contract.cloud_backend import Aws
 from tests.servers import ACCESS_KEY, SECRET_KEY
 
@@ -15,10 +14,22 @@ UPLOADS: Final = "incoming/"
 VISIBILITY_S: Final = 60
 
 
-class Cloud:
+class Reachable(Protocol):
+    """A server, or a link to one that can fail."""
+
+    @property
+    def url(self) -> str:
+        """Where the parts of the service find it."""
+        ...
+
+
+ServerT = TypeVar("ServerT", bound=Reachable)
+
+
+class Cloud(Generic[ServerT]):
     """A bucket whose uploads become jobs, with its queues. Looked at directly, not over the links."""
 
-    def __init__(self, aws: Aws, s3: Link, sqs: Link) -> None:
+    def __init__(self, aws: Aws, s3: ServerT, sqs: ServerT) -> None:
         self.aws = aws
         self.s3 = s3
         self.sqs = sqs
@@ -85,9 +96,14 @@ class Cloud:
 
     def messages(self, queue: str) -> int:
         """Waiting, under way or delayed."""
+        return sum(self.counts(queue))
+
+    def counts(self, queue: str) -> tuple[int, int, int]:
+        """Waiting, under way, delayed."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
         answer = self.aws.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
-        return sum(int(answer["Attributes"].get(name, 0)) for name in names)
+        visible, hidden, delayed = (int(answer["Attributes"].get(name, 0)) for name in names)
+        return visible, hidden, delayed
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Everything under the prefix."""

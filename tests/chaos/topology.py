@@ -36,7 +36,7 @@ class Plan:
 class Topology:
     """Made by `deployed`."""
 
-    def __init__(self, folder: Path, plan: Plan, network: Network, cloud: Cloud, receiver: Receiver) -> None:
+    def __init__(self, folder: Path, plan: Plan, network: Network, cloud: Cloud[Link], receiver: Receiver) -> None:
         self.cloud = cloud
         self.receiver = receiver
         self.temporary = folder / "tmp"

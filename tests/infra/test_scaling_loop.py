@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import json
 import shutil
 import threading
 import time
@@ -26,11 +25,11 @@ from tests.autoscaling.loop import Autoscaler, Part, State
 from tests.autoscaling.manifests import scaled_objects, scrape_interval_s
 from tests.autoscaling.queries import Sample
 from tests.autoscaling.triggers import QueueCounts
-from tests.bench.chaos import PREFIX, Bucket
+from tests.chaos.cloud import Cloud
 from tests.conftest import ROOT
 from tests.contract.cloud_backend import connect
 from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, saying
-from tests.servers import ministack
+from tests.servers import Server, ministack
 
 FASTER = 200.0  # a cooldown of 900 s is over in 4.5
 START_S = 1.0  # of a runner: 200 s to the rules, as a GPU node takes
@@ -167,26 +166,18 @@ def wait_for(is_so: Callable[[], bool], scaler: Autoscaler, within_s: float = 60
         time.sleep(0.05)
 
 
-def counts(bucket: Bucket) -> QueueCounts:
-    return QueueCounts(*bucket.messages(bucket.queue))
-
-
-def upload(bucket: Bucket, *names: str) -> None:
+def upload(cloud: Cloud[Server], *names: str) -> None:
     for number, name in enumerate(names):
-        body = SPEECH[number].read_bytes() + name.encode()  # bytes behind the sound make it another recording
-        bucket.aws.s3.put_object(Bucket=bucket.aws.bucket, Key=f"incoming/{name}.ogg", Body=body)
-
-
-def jobs(bucket: Bucket) -> list[dict[str, Any]]:
-    return [json.loads(bucket.read(key))["record"]["job"] for key in bucket.keys(f"{PREFIX}state/")]
+        # bytes behind the sound make it another recording
+        cloud.upload(f"{name}.ogg", SPEECH[number].read_bytes() + name.encode())
 
 
 def test_recordings_that_come_while_everything_is_at_zero(
     tmp_path: Path, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ministack() as server:
-        bucket = Bucket(connect(server.url, server.url))
-        for name, value in bucket.settings(server.url).items():
+        cloud = Cloud(connect(server.url, server.url), server, server)
+        for name, value in cloud.settings().items():
             monkeypatch.setenv(name, value)
         settings = load_settings(jobs_dir=tmp_path / "jobs")
         runners = runner_parts()
@@ -200,25 +191,24 @@ def test_recordings_that_come_while_everything_is_at_zero(
             scaled_objects(),
             parts,
             {"api": api},
-            lambda: counts(bucket),
+            lambda: QueueCounts(*cloud.counts(cloud.queue)),
             scrape_s=scrape_interval_s(),
             faster=FASTER,
         )
         with scaler:
-            upload(bucket, "one", "two", "three")
-            wait_for(lambda: len(bucket.results()) == 3, scaler)
+            upload(cloud, "one", "two", "three")
+            wait_for(lambda: cloud.results().total() == 3, scaler)
             wait_for(lambda: scaler.is_at_rest, scaler)
             first_round = len(scaler.changes)
             time.sleep(30 * 15 / FASTER)  # nothing stirs for 30 looks at the queue
             assert len(scaler.changes) == first_round
-            upload(bucket, "four")
-            wait_for(lambda: len(bucket.results()) == 4, scaler)
+            upload(cloud, "four")
+            wait_for(lambda: cloud.results().total() == 4, scaler)
             wait_for(lambda: scaler.is_at_rest, scaler)
-        verdict = bucket.verdict()
-        assert (verdict["results"], verdict["states"]) == (4, {"done": 4})
-        assert (verdict["messages_left"], verdict["dead_letters"], verdict["open_left_over"]) == (0, 0, 0)
-        assert [job["attempts"] for job in jobs(bucket)] == [1] * 4
-        assert [job["error"] for job in jobs(bucket)] == [None] * 4
+        jobs = cloud.jobs()
+        assert [(job["state"], job["attempts"], job["error"]) for job in jobs.values()] == [("done", 1, None)] * 4
+        assert cloud.results() == dict.fromkeys(jobs, 1)
+        assert not any(cloud.left_over().values())
     for changes in (scaler.changes[:first_round], scaler.changes[first_round:]):
         for name in PARTS:  # each was woken once, came up, and went
             assert [one.what for one in changes if one.part == name] == ["wanted", "ready", "not wanted", "gone"]
