@@ -1,9 +1,9 @@
 """Writes what is made from other files in infra/monitoring/: `python -m tests.generate_monitoring`.
 
     prometheus-rules.yaml   rules.yaml as a PrometheusRule of the Prometheus operator
-    dashboard.json          tests/infra/dashboard.py as Grafana reads it
+    dashboard.json          tests/infra/dashboard_panels.py as Grafana reads it
 
-`tests/infra/test_monitoring_rules.py` and `test_monitoring_dashboard.py` fail when a file is not what this would write.
+`tests/infra/test_monitoring_rules.py` fails when a file is not what this would write.
 """
 
 import json

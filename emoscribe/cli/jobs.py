@@ -1,6 +1,6 @@
 """`emoscribe jobs`: what the store holds, for its operator."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -13,17 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from emoscribe.backlog import result_stems
+from emoscribe.cli.job_choice import PAGE, all_jobs, choose_jobs, find_jobs
 from emoscribe.cli.whole_file import write_whole
 from emoscribe.errors import (
     EmoScribeError,
     InvalidRequestError,
     JobConflictError,
-    JobNotFoundError,
     JobStoreError,
 )
 from emoscribe.job_setup import open_store
-from emoscribe.jobs import Job, JobQuery, JobState, JobStore
-from emoscribe.settings import Settings, load_settings
+from emoscribe.jobs import Job, JobQuery, JobState
+from emoscribe.settings import load_settings
 
 app = typer.Typer(
     help="The jobs of the store: list, show, cancel, retry, delete, sweep, fetch results.", no_args_is_help=True
@@ -31,11 +31,8 @@ app = typer.Typer(
 
 STATES: Final[tuple[JobState, ...]] = get_args(JobState)
 STYLES: Final[dict[JobState, str]] = {"done": "green", "failed": "red", "cancelled": "yellow", "running": "cyan"}
-ID_LENGTH: Final = 64
 SHOWN_ID_LENGTH: Final = 12
-SHORTEST_PREFIX: Final = 6
 SHORTEST_NAME: Final = 16
-PAGE: Final = 200
 
 Tenant = Annotated[str | None, typer.Option(help="Whose jobs.  [default: EMOSCRIBE_JOBS_TENANT]")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line, for scripts.")]
@@ -68,17 +65,6 @@ def list_jobs(
     console.print(table)
     if len(jobs) > limit:
         console.print(f"There are more: --limit {limit * 10}.", highlight=False)
-
-
-def all_jobs(store: JobStore, query: JobQuery) -> Iterator[Job]:
-    """Page after page."""
-    cursor: str | None = None
-    while True:
-        page = store.list(JobQuery(query.tenant, query.states, query.limit, cursor))
-        yield from page.jobs
-        cursor = page.cursor
-        if cursor is None:
-            return
 
 
 def _states(names: Sequence[str]) -> frozenset[JobState]:
@@ -152,7 +138,7 @@ def cancel(
     settings = load_settings()
     store = open_store(settings)
     states: frozenset[JobState] = frozenset({"queued", "running"})
-    jobs = _chosen(ids, states if every else None, "--all", store, settings, tenant)
+    jobs = choose_jobs(ids, states if every else None, "--all", store, settings, tenant)
 
     def act(job: Job) -> str:
         return store.cancel(job.tenant, job.id).state
@@ -171,29 +157,13 @@ def retry(
     settings = load_settings()
     store = open_store(settings)
     states: frozenset[JobState] = frozenset({"failed"})
-    chosen = _chosen(ids, states if all_failed else None, "--failed", store, settings, tenant)
+    chosen = choose_jobs(ids, states if all_failed else None, "--failed", store, settings, tenant)
     jobs = [job for job in chosen if not code or (job.error is not None and job.error.code in code)]
 
     def act(job: Job) -> str:
         return store.retry(job.tenant, job.id).state
 
     _each(jobs, act)
-
-
-def _chosen(
-    ids: Sequence[str] | None,
-    states: frozenset[JobState] | None,
-    option: str,
-    store: JobStore,
-    settings: Settings,
-    tenant: str | None,
-) -> list[Job]:
-    """The jobs with these ids, or, where `states` are given instead, all of the tenant's in one of them."""
-    if bool(ids) == (states is not None):
-        raise InvalidRequestError("It is not said which jobs.", fix=f"Give ids, or {option}.")
-    if states is None:
-        return find_jobs(ids or [], store, settings, tenant)
-    return list(all_jobs(store, JobQuery(tenant or settings.jobs_tenant, states, limit=PAGE)))
 
 
 @app.command()
@@ -206,7 +176,7 @@ def delete(
     """Erase jobs with everything that belongs to them: uploads, texts, results. What is running is stopped."""
     settings = load_settings()
     store = open_store(settings)
-    jobs = _chosen(ids, frozenset() if every else None, "--all", store, settings, tenant)
+    jobs = choose_jobs(ids, frozenset() if every else None, "--all", store, settings, tenant)
     if not yes:
         names = "all there are" if every else ", ".join(job.source_name for job in jobs)
         owner = tenant or settings.jobs_tenant
@@ -277,27 +247,3 @@ def _each(jobs: Iterable[Job], act: Callable[[Job], str]) -> None:
         console.print(line, soft_wrap=True)
     if has_failed:
         raise typer.Exit(1)
-
-
-def find_jobs(ids: Sequence[str], store: JobStore, settings: Settings, tenant: str | None) -> list[Job]:
-    """The jobs, each once, by their ids or the first digits of those.
-
-    Raises JobNotFoundError, and InvalidRequestError for digits that several jobs begin with.
-    """
-    owner = tenant or settings.jobs_tenant
-    is_short = any(len(text) < ID_LENGTH for text in ids)
-    known = list(all_jobs(store, JobQuery(owner, limit=PAGE))) if is_short else []
-    found: dict[str, Job] = {}
-    for text in ids:
-        job = store.get(owner, text) if len(text) >= ID_LENGTH else _by_prefix(text.lower(), known)
-        found[job.id] = job
-    return list(found.values())
-
-
-def _by_prefix(text: str, jobs: Sequence[Job]) -> Job:
-    matching = [job for job in jobs if job.id.startswith(text)] if len(text) >= SHORTEST_PREFIX else []
-    if len(matching) > 1:
-        raise InvalidRequestError(f"Several jobs begin with {text}.", fix="Give more of the id.")
-    if not matching:
-        raise JobNotFoundError(f"There is no job {text}.", fix="`emoscribe jobs list` shows them; see --tenant.")
-    return matching[0]

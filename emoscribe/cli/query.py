@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emoscribe.cli.clock import clock
-from emoscribe.cli.jobs import find_jobs
+from emoscribe.cli.job_choice import find_jobs
 from emoscribe.duck import Duck
 from emoscribe.errors import InvalidRequestError
 from emoscribe.job_setup import open_store

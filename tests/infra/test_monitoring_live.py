@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from emoscribe.cli.app import app
 from tests.conftest import ROOT
 from tests.generate_monitoring import FOLDER
-from tests.infra.dashboard import ROWS, Panel
+from tests.infra.dashboard_panels import ROWS, Panel
 from tests.infra.exporters import CLOUD_ONLY, of_exporters
 from tests.infra.promql import exposed_names, metric_names
 from tests.infra.test_monitoring_rules import rules
