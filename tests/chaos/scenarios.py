@@ -15,6 +15,7 @@ from tests.chaos.topology import PARTS, Topology
 DISTURBED_S: Final = 20.0
 PARTITION_S: Final = 25.0  # longer than interactive calls wait for a runner
 CLOCK: Final = "clock-jumps"  # the parts have to be started for it
+KILL_EVERY_S: Final = 8.0
 RESPAWN_S: Final = 12.0  # BentoML's supervisor looks every 10 s
 
 
@@ -36,12 +37,16 @@ def rolling_restart(topology: Topology) -> None:
 
 
 def kills(topology: Topology) -> None:
-    """kill -9 of a process of each part, one after the other, in any order."""
+    """kill -9 of a replica of each part, one soon after the other, in any order; the network has to find out."""
     parts = list(PARTS)
     random.Random(1).shuffle(parts)
-    for part in parts:
-        topology.kill(part)
-        time.sleep(RESPAWN_S)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        killing = []
+        for part in parts:
+            killing.append(pool.submit(topology.kill, part))
+            time.sleep(KILL_EVERY_S)
+        for one in killing:
+            one.result()
 
 
 def latency(topology: Topology) -> None:

@@ -1,6 +1,8 @@
 """The five parts of the service as separate processes, each with replicas, with a network between them."""
 
+import itertools
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -47,6 +49,8 @@ class Topology:
         self.links: dict[str, Link] = {part: network.link(part) for part in PARTS if part != "worker"}
         self.processes: dict[str, list[ServiceProcess]] = {part: [] for part in PARTS}
         self._folder = folder
+        self._places = itertools.count()
+        self._temporary_of: dict[int, Path] = {}  # by port
         self._plan = plan
         self.temporary.mkdir()
         self.set_clock(0)
@@ -75,7 +79,11 @@ class Topology:
         else:
             addresses = [word for name in RUNNERS for word in ("--runner", f"{name}={self.links[name.lower()].url}")]
             arguments = [{"api": "serve"}.get(part, part), *addresses]
-        return ServiceProcess(arguments, self._folder, self._settings())
+        place = self.temporary / str(next(self._places))
+        place.mkdir()
+        process = ServiceProcess(arguments, self._folder, {**self._settings(), "TMPDIR": str(place)})
+        self._temporary_of[process.port] = place
+        return process
 
     def _settings(self) -> dict[str, str]:
         stand_ins = stand_in_models.environment() | {
@@ -85,7 +93,6 @@ class Topology:
         return {
             **self.cloud.settings(),
             **self.receiver.settings(self._folder),
-            "TMPDIR": str(self.temporary),
             "EMOSCRIBE_THREADS": "1",
             **({} if self._plan.is_real else stand_ins),
             **self._clock(),
@@ -120,8 +127,13 @@ class Topology:
             self.links[part].remove(old.port)
 
     def kill(self, part: str) -> None:
-        """kill -9 of one replica's process; its supervisor starts it again."""
-        self.processes[part][0].kill(SERVICES[part])
+        """kill -9 of everything of one replica, as when its machine dies; then a new one is started."""
+        killed = self.processes[part].pop(0)
+        killed.kill_all()
+        shutil.rmtree(self._temporary_of[killed.port])  # as the file system of its container would go
+        self._together([(part, 0)])
+        if part in self.links:
+            self.links[part].remove(killed.port)
 
     def resident_bytes(self) -> dict[str, int]:
         """Of the process that serves, the largest replica of each part."""
@@ -141,7 +153,7 @@ class Topology:
 
     def rubbish(self) -> list[str]:
         """What stopped parts have left of temporary files."""
-        return sorted(path.name for path in self.temporary.iterdir())
+        return sorted(path.name for place in self.temporary.iterdir() for path in place.iterdir())
 
 
 @contextmanager
