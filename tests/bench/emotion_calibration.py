@@ -1,6 +1,6 @@
 """What the fitted choice of a label is worth, and how far a better one could go.
 
-    python -m tests.bench.emotion_calibration [--model FOLDER]
+    python -m tests.bench.emotion_calibration [--model FOLDER] [--rows 0]
 
 Macro-F1 of the label that is shown and ECE of its confidence (15 bins), on dev texts with one label. *shipped*: with
 the scale and biases of the model's file. *bare*: softmax of the logits as they are. *its own*: with scale and biases
@@ -31,10 +31,13 @@ BARE = Choice(1.0, np.zeros(len(LABELS)))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "emotion")
-    classifier = EmotionClassifier(parser.parse_args().model, INFO, ClassifierOptions(device="cpu"))
+    parser.add_argument("--rows", type=int, default=0, help="of each set at most; 0: all")
+    chosen = parser.parse_args()
+    classifier = EmotionClassifier(chosen.model, INFO, ClassifierOptions(device="cpu"))
     figures: dict[str, object] = {}
     for name in ("meld", "xed", "goemotions"):
-        examples = [one for one in load(name, "dev", ROOT.parent / "shared" / "data") if len(one.labels) == 1]
+        texts = load(name, "dev", ROOT.parent / "shared" / "data")[: chosen.rows or None]
+        examples = [one for one in texts if len(one.labels) == 1]
         logits = classifier.logits([EmotionRequest(one.text) for one in examples])
         label = gold_of(examples).argmax(1)
         choices = {"shipped": classifier.card.choice or BARE, "bare": BARE, "its own": fit_choice(logits, label)}

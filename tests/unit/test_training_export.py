@@ -72,6 +72,14 @@ def test_neighbours_change_nothing(models: Path, name: str) -> None:
     assert np.abs(model.logits(REQUESTS) - alone).max() < 1e-4
 
 
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_a_small_file_says_nothing_of_the_machine_it_was_made_on(models: Path, name: str) -> None:
+    content = (models / name / "model.onnx").read_bytes()
+    assert b"site-packages" not in content
+    assert str(Path.cwd()).encode() not in content
+    assert b"site-packages" in (models / "fp32" / "model.onnx").read_bytes()  # so that the test could fail
+
+
 @pytest.mark.parametrize(("name", "most"), [("int8", 0.02), ("int4", 0.1)])
 def test_fewer_bits_cost_little_and_take_less_room(models: Path, name: str, most: float) -> None:
     exact, small = classifier(models / "fp32").logits(REQUESTS), classifier(models / name).logits(REQUESTS)
