@@ -186,6 +186,7 @@ def test_recordings_that_come_while_everything_is_at_zero(
 ) -> None:
     with ministack() as server:
         bucket = Bucket(connect(server.url, server.url))
+        bucket.aws.messages(bucket.queue)  # S3's test event
         for name, value in bucket.settings(server.url).items():
             monkeypatch.setenv(name, value)
         settings = load_settings(jobs_dir=tmp_path / "jobs")
