@@ -98,7 +98,8 @@ def main() -> None:
     parser.add_argument("--faster", type=float, default=20.0)
     asked = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)6d ms  %(message)s")
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    for chatty in ("botocore", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     report = run(asked.faster)
     print(json.dumps(report, indent=2))
@@ -111,6 +112,7 @@ def run(faster: float) -> dict[str, Any]:
         server = stack.enter_context(ministack())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cloud = Cloud(connect(server.url, server.url), server, server)
+        cloud.aws.messages(cloud.queue)  # S3's test event would wake everything for nothing
         environment = {**cloud.settings(), **_deployed()}
         parts = _parts(folder, environment)
         for part in parts:
