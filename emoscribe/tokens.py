@@ -52,7 +52,7 @@ EVERYTHING: Final = ROLES["owner"]
 
 _NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$"  # nothing that TOML would want escaped
 _PREFIX: Final = "emo_"  # lets scanners of repositories and logs recognise a leaked token
-_READABLE_BY_OTHERS: Final = 0o077
+_TOO_OPEN: Final = 0o027  # a group may read it: in Kubernetes a secret is the pod's group's
 
 
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,8 +90,8 @@ class TokenBook:
         """The book in that file; an empty one if there is no file yet. Raises SettingsError naming what is wrong."""
         try:
             with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_mode & _READABLE_BY_OTHERS:
-                    _log.warning("the file of tokens can be read by others than its owner: chmod 600 %s", path)
+                if os.fstat(file.fileno()).st_mode & _TOO_OPEN:
+                    _log.warning("the file of tokens is open to others than its owner and group: chmod 600 %s", path)
                 document = tomllib.load(file)
         except FileNotFoundError:
             return cls()
