@@ -187,7 +187,7 @@ def test_the_tokens_are_where_the_api_looks() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_who_has_a_gpu_does_without_it_rather_fail(part: str) -> None:
+def test_who_has_a_gpu_says_so_when_it_does_not_work(part: str) -> None:
     has_gpu = "nvidia.com/gpu" in main_container("aws", part)["resources"]["limits"]
     assert settings_of("aws", part).device == ("cuda" if has_gpu else "auto")
 

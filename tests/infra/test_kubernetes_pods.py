@@ -87,6 +87,8 @@ def test_pods_are_restricted(overlay: str, name: str) -> None:
     assert of_kind(render(overlay), "ServiceAccount")[name]["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
+    assert {key for volume in pod["volumes"] for key in volume} <= {"name", "emptyDir", "secret", "configMap"}
     for container in containers(of_kind(render(overlay), "Deployment")[name]):
         own = container["securityContext"]
         assert own["readOnlyRootFilesystem"] is True
@@ -162,3 +164,20 @@ class _CloudFormation(yaml.SafeLoader):
 
 
 _CloudFormation.add_multi_constructor("!", lambda loader, _, node: getattr(node, "value", None))
+
+
+def test_on_aws_the_values_of_the_cluster_are_where_they_belong() -> None:
+    given = dict(line.split("=", 1) for line in overlay_file("cluster.env").splitlines() if not line.startswith("#"))
+    (ingress,) = of_kind(render("aws"), "Ingress").values()
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == [given["INGRESS_HOST"]]
+    assert [tls["hosts"] for tls in ingress["spec"]["tls"]] == [[given["INGRESS_HOST"]]]
+    asked = {
+        trigger["metadata"]["serverAddress"]
+        for one in of_kind(render("aws"), "ScaledObject").values()
+        for trigger in one["spec"]["triggers"]
+        if trigger["type"] == "prometheus"
+    }
+    assert asked == {given["PROMETHEUS_URL"]}
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    service = of_kind(render("aws"), "Service")[backend["name"]]
+    assert backend["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
