@@ -36,6 +36,7 @@ RUNNERS: Final = ("transcriber", "translator", "classifier")
 FIRST_PAUSE_S: Final = 0.05
 LONGEST_PAUSE_S: Final = 2.0
 MOST_BREAKS: Final = 4  # of one call: enough for restarts; more, and the call is what the runner dies of
+BREAK_SPACING_S: Final = 5.0  # a runner takes longer to come back: sooner it is a balancer that has not noticed
 DESCRIPTION_S: Final = 120.0  # another version may answer at the same address later
 
 
@@ -58,7 +59,7 @@ class RunnerCalls:
 
         Raises RunnerUnavailableError when patience is over, RunnerBrokeOffError when the runner died of each try.
         """
-        breaks = 0
+        breaks, last_break_s = 0, -math.inf
         give_up_s = time.monotonic() + self._patience_s
         pause_s = FIRST_PAUSE_S
         while True:
@@ -67,7 +68,8 @@ class RunnerCalls:
             except Exception as error:
                 if not _is_worth_repeating(error):
                     raise
-                breaks += _is_broken_off(error)
+                if _is_broken_off(error) and time.monotonic() - last_break_s >= BREAK_SPACING_S:
+                    breaks, last_break_s = breaks + 1, time.monotonic()
                 if breaks > MOST_BREAKS:
                     raise RunnerBrokeOffError(
                         f"The {self._name} broke off the same call {breaks} times ({type(error).__name__}).",

@@ -25,14 +25,12 @@ from typing import Any, Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.autoscaling.bucket import Bucket
 from tests.autoscaling.loop import Autoscaler, State
 from tests.autoscaling.manifests import scaled_objects, scrape_interval_s, settings
 from tests.autoscaling.queries import Sample
-from tests.autoscaling.triggers import QueueCounts
-from tests.bench.chaos import PREFIX, Bucket
 from tests.bench.output import save
 from tests.bench.short_recordings import cut
-from tests.contract.cloud_backend import connect
 from tests.servers import ministack
 from tests.service_processes import ServiceProcess
 
@@ -111,9 +109,8 @@ def run(faster: float) -> dict[str, Any]:
     with ExitStack() as stack:
         server = stack.enter_context(ministack())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        bucket = Bucket(connect(server.url, server.url))
-        bucket.aws.messages(bucket.queue)  # S3's test event would wake everything for nothing
-        environment = {**bucket.settings(server.url), **_deployed()}
+        bucket = Bucket(server.url)
+        environment = {**bucket.settings(), **_deployed()}
         parts = _parts(folder, environment)
         for part in parts:
             stack.callback(part.process.kill_all)
@@ -126,7 +123,7 @@ def run(faster: float) -> dict[str, Any]:
             scaled_objects(),
             parts,
             {"api": api.samples},
-            lambda: _counts(bucket),
+            bucket.counts,
             scrape_s=scrape_interval_s(),
             faster=faster,
         )
@@ -168,16 +165,12 @@ def _addresses(runners: Sequence[ProcessPart]) -> list[str]:
     return [argument for name, part in pairs for argument in ("--runner", f"{name}={part.process.url}")]
 
 
-def _counts(bucket: Bucket) -> QueueCounts:
-    return QueueCounts(*bucket.messages(bucket.queue))
-
-
 def _round(bucket: Bucket, loop: Autoscaler, recordings: Sequence[Path], results: int) -> dict[str, Any]:
     """Everything is at zero, recordings come, everything is done, everything is at zero."""
-    _wait("everything is at zero", lambda: loop.is_at_rest and not any(bucket.messages(bucket.queue)), loop)
+    _wait("everything is at zero", lambda: loop.is_at_rest and bucket.is_empty, loop)
     begin_s, first = time.monotonic(), len(loop.changes)
     for path in recordings:
-        bucket.aws.s3.put_object(Bucket=bucket.aws.bucket, Key=f"incoming/{path.name}", Body=path.read_bytes())
+        bucket.upload(path.name, path.read_bytes())
     _wait(f"{results} results", lambda: len(bucket.results()) == results, loop)
     done_s = time.monotonic()
     _wait("everything is at zero again", lambda: loop.is_at_rest, loop)
@@ -210,8 +203,7 @@ def _ask_at_zero(api: ProcessPart, loop: Autoscaler) -> dict[str, Any]:
 def _jobs(bucket: Bucket) -> list[dict[str, Any]]:
     """What the records say. Raises AssertionError unless each was done at the first attempt."""
     told = []
-    for key in bucket.keys(f"{PREFIX}state/"):
-        job = json.loads(bucket.read(key))["record"]["job"]
+    for job in bucket.jobs():
         assert (job["state"], job["attempts"]) == ("done", 1), job
         created, started, finished = (
             datetime.fromisoformat(job[f"{name}_at"]) for name in ("created", "started", "finished")
@@ -223,7 +215,7 @@ def _jobs(bucket: Bucket) -> list[dict[str, Any]]:
                 "attempts": job["attempts"],
             }
         )
-    assert sum(bucket.messages(bucket.dead_letters)) == 0
+    assert bucket.is_empty
     return told
 
 

@@ -14,6 +14,8 @@ from tests.chaos.topology import PARTS, Topology
 
 DISTURBED_S: Final = 20.0
 PARTITION_S: Final = 25.0  # longer than interactive calls wait for a runner
+CLOCK: Final = "clock-jumps"  # the parts have to be started for it
+KILL_EVERY_S: Final = 8.0
 RESPAWN_S: Final = 12.0  # BentoML's supervisor looks every 10 s
 
 
@@ -35,12 +37,16 @@ def rolling_restart(topology: Topology) -> None:
 
 
 def kills(topology: Topology) -> None:
-    """kill -9 of a process of each part, one after the other, in any order."""
+    """kill -9 of a replica of each part, one soon after the other, in any order; the network has to find out."""
     parts = list(PARTS)
     random.Random(1).shuffle(parts)
-    for part in parts:
-        topology.kill(part)
-        time.sleep(RESPAWN_S)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        killing = []
+        for part in parts:
+            killing.append(pool.submit(topology.kill, part))
+            time.sleep(KILL_EVERY_S)
+        for one in killing:
+            one.result()
 
 
 def latency(topology: Topology) -> None:
@@ -90,6 +96,13 @@ def out_of_memory(topology: Topology) -> None:
     time.sleep(RESPAWN_S)
 
 
+def clock_jumps(topology: Topology) -> None:
+    """The clock of all parts is an hour ahead, then an hour behind, then right again."""
+    for ahead_s in (3600, -3600, 0):
+        topology.set_clock(ahead_s)
+        time.sleep(DISTURBED_S / 2)
+
+
 def load(topology: Topology) -> None:  # the clients are the trouble
     """Nothing but many clients."""
     time.sleep(DISTURBED_S)
@@ -117,6 +130,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "no-s3": Scenario(no_s3),
     "duplicates": Scenario(duplicates),
     "out-of-memory": Scenario(out_of_memory),
+    CLOCK: Scenario(clock_jumps),
     "kills": Scenario(kills, may_break=True),
     "load-4": Scenario(load, clients=4),
     "load-32": Scenario(load, clients=32),

@@ -1,5 +1,8 @@
 """The five parts of the service as separate processes, each with replicas, with a network between them."""
 
+import itertools
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,6 +21,7 @@ from tests.service_processes import ServiceProcess
 
 PARTS: Final = ("api", "worker", *(name.lower() for name in RUNNERS))
 SERVICES: Final = {"api": "EmoScribe", "worker": "BatchWorker"} | {name.lower(): name for name in RUNNERS}
+FAKETIME: Final = f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1"
 START_S: Final = 240.0  # all at once, on a machine that others use too
 
 
@@ -28,6 +32,7 @@ class Plan:
     replicas: Mapping[str, int]
     is_real: bool = False  # with models
     batch_s: float = 1.0  # what stand-ins take for a batch of clips
+    has_clock: bool = False  # whether the parts' clock can be set (Debian package faketime)
 
 
 class Topology:
@@ -38,13 +43,17 @@ class Topology:
         self.receiver = receiver
         self.temporary = folder / "tmp"
         self.memory_file = folder / "hog"
+        self.clock_file = folder / "clock"
         self.is_real = plan.is_real
         self.uploads: list[str] = []  # put into the bucket, each to become one job
         self.links: dict[str, Link] = {part: network.link(part) for part in PARTS if part != "worker"}
         self.processes: dict[str, list[ServiceProcess]] = {part: [] for part in PARTS}
         self._folder = folder
+        self._places = itertools.count()
+        self._temporary_of: dict[int, Path] = {}  # by port
         self._plan = plan
         self.temporary.mkdir()
+        self.set_clock(0)
 
     @property
     def url(self) -> str:
@@ -70,7 +79,11 @@ class Topology:
         else:
             addresses = [word for name in RUNNERS for word in ("--runner", f"{name}={self.links[name.lower()].url}")]
             arguments = [{"api": "serve"}.get(part, part), *addresses]
-        return ServiceProcess(arguments, self._folder, self._settings())
+        place = self.temporary / str(next(self._places))
+        place.mkdir()
+        process = ServiceProcess(arguments, self._folder, {**self._settings(), "TMPDIR": str(place)})
+        self._temporary_of[process.port] = place
+        return process
 
     def _settings(self) -> dict[str, str]:
         stand_ins = stand_in_models.environment() | {
@@ -80,10 +93,25 @@ class Topology:
         return {
             **self.cloud.settings(),
             **self.receiver.settings(self._folder),
-            "TMPDIR": str(self.temporary),
             "EMOSCRIBE_THREADS": "1",
             **({} if self._plan.is_real else stand_ins),
+            **self._clock(),
         }
+
+    def _clock(self) -> dict[str, str]:
+        """The wall clock alone, read anew from the file each time; timers go on as ever."""
+        if not self._plan.has_clock:
+            return {}
+        return {
+            "LD_PRELOAD": FAKETIME,
+            "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set_clock(self, ahead_s: int) -> None:
+        """Of all parts, from now on."""
+        self.clock_file.write_text(f"{ahead_s:+d}\n")
 
     def _put_up(self, part: str, process: ServiceProcess) -> None:
         self.processes[part].append(process)
@@ -99,8 +127,13 @@ class Topology:
             self.links[part].remove(old.port)
 
     def kill(self, part: str) -> None:
-        """kill -9 of one replica's process; its supervisor starts it again."""
-        self.processes[part][0].kill(SERVICES[part])
+        """kill -9 of everything of one replica, as when its machine dies; then a new one is started."""
+        killed = self.processes[part].pop(0)
+        killed.kill_all()
+        shutil.rmtree(self._temporary_of[killed.port])  # as the file system of its container would go
+        self._together([(part, 0)])
+        if part in self.links:
+            self.links[part].remove(killed.port)
 
     def resident_bytes(self) -> dict[str, int]:
         """Of the process that serves, the largest replica of each part."""
@@ -120,7 +153,7 @@ class Topology:
 
     def rubbish(self) -> list[str]:
         """What stopped parts have left of temporary files."""
-        return sorted(path.name for path in self.temporary.iterdir())
+        return sorted(path.name for place in self.temporary.iterdir() for path in place.iterdir())
 
 
 @contextmanager

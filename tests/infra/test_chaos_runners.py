@@ -11,6 +11,7 @@ from bentoml.exceptions import ServiceUnavailable
 
 from emoscribe.errors import RunnerBrokeOffError, RunnerUnavailableError
 from emoscribe.jobs import Attempt, ClaimEnded, LeaseOptions, LocalJobStore, Worker, WorkerOptions, record
+from runners import clients
 from runners.clients import MOST_BREAKS, RunnerCalls
 from runners.connections import FreshConnections
 from tests.job_cases import result_set, s3_request
@@ -50,12 +51,20 @@ def test_a_job_outlasts_a_runner_that_is_away_for_long(store: LocalJobStore, mon
     assert [one.outcome for one in ended] == ["released"] * 3 * MAX_ATTEMPTS + ["done"]
 
 
-def test_a_call_that_kills_its_runner_is_not_made_for_ever(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_call_that_kills_its_runner_is_not_made_for_ever(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else one recording could keep all others from being worked on."""
+    monkeypatch.setattr(clients, "BREAK_SPACING_S", 0.0)
     runner = Runner(*[aiohttp.ServerDisconnectedError() for _ in range(100)])
     with pytest.raises(RunnerBrokeOffError, match="broke off"):
         RunnerCalls(runner, "translator", loop, patience_s=600)("translate", [])
     assert runner.calls == MOST_BREAKS + 1
+
+
+def test_a_balancer_that_still_leads_to_a_dead_replica_costs_no_attempt(loop: asyncio.AbstractEventLoop) -> None:
+    runner = Runner(*[aiohttp.ServerDisconnectedError() for _ in range(MOST_BREAKS + 1)])
+    assert RunnerCalls(runner, "translator", loop, patience_s=600)("translate", ["item"]) == ["item"]
 
 
 def test_calls_that_a_stopping_runner_cut_off_are_made_again_and_do_not_count(loop: asyncio.AbstractEventLoop) -> None:

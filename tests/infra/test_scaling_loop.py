@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import json
 import shutil
 import threading
 import time
@@ -22,13 +21,11 @@ from emoscribe.metrics import JobMetrics
 from emoscribe.settings import Settings, load_settings
 from runners.clients import runner_stages
 from runners.wire import Item, pack_outcomes, unpack_clip, unpack_sentence, unpack_sound, unpack_text
+from tests.autoscaling.bucket import PREFIX, Bucket
 from tests.autoscaling.loop import Autoscaler, Part, State
 from tests.autoscaling.manifests import scaled_objects, scrape_interval_s
 from tests.autoscaling.queries import Sample
-from tests.autoscaling.triggers import QueueCounts
-from tests.bench.chaos import PREFIX, Bucket
 from tests.conftest import ROOT
-from tests.contract.cloud_backend import connect
 from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, saying
 from tests.servers import ministack
 
@@ -167,27 +164,18 @@ def wait_for(is_so: Callable[[], bool], scaler: Autoscaler, within_s: float = 60
         time.sleep(0.05)
 
 
-def counts(bucket: Bucket) -> QueueCounts:
-    return QueueCounts(*bucket.messages(bucket.queue))
-
-
 def upload(bucket: Bucket, *names: str) -> None:
     for number, name in enumerate(names):
         body = SPEECH[number].read_bytes() + name.encode()  # bytes behind the sound make it another recording
-        bucket.aws.s3.put_object(Bucket=bucket.aws.bucket, Key=f"incoming/{name}.ogg", Body=body)
-
-
-def jobs(bucket: Bucket) -> list[dict[str, Any]]:
-    return [json.loads(bucket.read(key))["record"]["job"] for key in bucket.keys(f"{PREFIX}state/")]
+        bucket.upload(f"{name}.ogg", body)
 
 
 def test_recordings_that_come_while_everything_is_at_zero(
     tmp_path: Path, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ministack() as server:
-        bucket = Bucket(connect(server.url, server.url))
-        bucket.aws.messages(bucket.queue)  # S3's test event
-        for name, value in bucket.settings(server.url).items():
+        bucket = Bucket(server.url)
+        for name, value in bucket.settings().items():
             monkeypatch.setenv(name, value)
         settings = load_settings(jobs_dir=tmp_path / "jobs")
         runners = runner_parts()
@@ -201,7 +189,7 @@ def test_recordings_that_come_while_everything_is_at_zero(
             scaled_objects(),
             parts,
             {"api": api},
-            lambda: counts(bucket),
+            bucket.counts,
             scrape_s=scrape_interval_s(),
             faster=FASTER,
         )
@@ -215,11 +203,11 @@ def test_recordings_that_come_while_everything_is_at_zero(
             upload(bucket, "four")
             wait_for(lambda: len(bucket.results()) == 4, scaler)
             wait_for(lambda: scaler.is_at_rest, scaler)
-        verdict = bucket.verdict()
-        assert (verdict["results"], verdict["states"]) == (4, {"done": 4})
-        assert (verdict["messages_left"], verdict["dead_letters"], verdict["open_left_over"]) == (0, 0, 0)
-        assert [job["attempts"] for job in jobs(bucket)] == [1] * 4
-        assert [job["error"] for job in jobs(bucket)] == [None] * 4
+        jobs = bucket.jobs()
+        assert [(job["state"], job["attempts"], job["error"]) for job in jobs] == [("done", 1, None)] * 4
+        assert len(bucket.results()) == 4
+        assert bucket.is_empty
+        assert bucket.keys(f"{PREFIX}open/") == []
     for changes in (scaler.changes[:first_round], scaler.changes[first_round:]):
         for name in PARTS:  # each was woken once, came up, and went
             assert [one.what for one in changes if one.part == name] == ["wanted", "ready", "not wanted", "gone"]
