@@ -23,7 +23,7 @@ class PodStart:
 
 # assumed: node 100 s (EC2 with a GPU: boot, join, device plugin), image of 4.15 GB at 60 MB/s, CUDA's start
 GPU_POD: Final = PodStart(node_s=100, image_s=70, process_s=25, linger_s=60)
-# image and node are there, because the API runs on the same ones; process: measured here, see docs/scaling.md
+# assumed: image and node are there, because the API runs on the same ones; a start takes 4 to 8 s on an idle machine
 CPU_POD: Final = PodStart(node_s=0, image_s=0, process_s=16, linger_s=0)
 
 

@@ -84,9 +84,12 @@ class Link:
         """One connection, to its end or the network's."""
         task = asyncio.current_task()
         self._carrying.add(task)  # asyncio itself holds a connection that waits only weakly
-        with suppress(asyncio.CancelledError):
+        try:
             await self._carry(reader, writer)
-        self._carrying.discard(task)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        finally:
+            self._carrying.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ready = [one for one in self._replicas if one.is_ready]
@@ -101,9 +104,11 @@ class Link:
             writer.transport.abort()
             return
         breaks = self._chance.random() < self.fault.reset_share
-        await asyncio.gather(self._pump(reader, back, breaks=False), self._pump(there, writer, breaks=breaks))
-        for end in (writer, back):
-            end.close()
+        try:
+            await asyncio.gather(self._pump(reader, back, breaks=False), self._pump(there, writer, breaks=breaks))
+        finally:
+            for end in (writer, back):
+                end.close()
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, breaks: bool) -> None:
         try:
@@ -159,6 +164,7 @@ class Network:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="network")
         self._links: list[Link] = []
+        self._servers: list[asyncio.Server] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -179,6 +185,7 @@ class Network:
         for port in ports:
             link.add(port)
         server = self._run(asyncio.start_server(link.carry, "127.0.0.1", 0, backlog=512))
+        self._servers.append(server)
         link.port = server.sockets[0].getsockname()[1]
         self._links.append(link)
         return link
@@ -192,7 +199,10 @@ class Network:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _end(self) -> None:
+        for server in self._servers:
+            server.close()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.1)  # for sockets to be closed
