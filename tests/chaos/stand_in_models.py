@@ -1,6 +1,8 @@
 """Models that cost nothing but time: what chaos is about is everything around them."""
 
 import os
+import resource
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +23,7 @@ from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, saying
 
 BATCH_S_VARIABLE: Final = "STAND_IN_BATCH_S"
 MEMORY_FILE_VARIABLE: Final = "STAND_IN_MEMORY_FILE"
-HOG_BYTES: Final = 2**34  # more than a runner with a limit may have
+LIMIT_BYTES: Final = 2**33  # of the address space of a transcriber that runs out of memory
 
 
 class StandInTranscriber(FakeTranscriber):
@@ -38,7 +40,7 @@ class StandInTranscriber(FakeTranscriber):
     def transcribe(self, requests: Sequence[TranscriptionRequest]) -> list[Transcript | EmoScribeError]:
         """After a while."""
         if self._memory_file and Path(self._memory_file).exists():
-            _run_out_of_memory()
+            run_out_of_memory()
         time.sleep(self._batch_s)
         outcomes = super().transcribe(requests)
         self.requests.clear()  # kept for tests of one process; here they would be a leak
@@ -46,12 +48,13 @@ class StandInTranscriber(FakeTranscriber):
         return outcomes
 
 
-def _run_out_of_memory() -> None:
-    """As the kernel's killer does it, so that nobody in this process can say a word about it."""
+def run_out_of_memory() -> None:
+    """Ask for more than the limit, and die of it as the kernel's killer has it: without a word to anybody."""
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
     try:
-        bytearray(HOG_BYTES)
+        bytearray(2 * LIMIT_BYTES)
     except MemoryError:
-        os.kill(os.getpid(), 9)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class StandInTranslator(FakeTranslator):
