@@ -27,6 +27,7 @@ from tests.autoscaling.queries import Sample
 from tests.autoscaling.triggers import QueueCounts
 from tests.chaos.cloud import Cloud
 from tests.conftest import ROOT
+from tests.contract.cloud_backend import connect
 from tests.fakes import FakeClassifier, FakeTranscriber, FakeTranslator, saying
 from tests.servers import Server, ministack
 
