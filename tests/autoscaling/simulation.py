@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import simpy
@@ -287,16 +287,12 @@ class Simulation:
             texts=self.texts,
             wakes_s=self.wakes_s,
             gpu_hours=self.gpu.hours(),
-            gpu_busy_hours=sum(pod.busy_s for pod in self.runner_pods if _is_transcriber(pod)) / HOUR_S,
+            gpu_busy_hours=sum(pod.busy_s for pod in self.runner_pods if pod.name.startswith("transcriber")) / HOUR_S,
             cpu_hours=sum(cpus[name] * pod_s for name, pod_s in seconds.items()) / HOUR_S,
             scalings={name: one.scalings for name, one in self.deployments.items()},
             most=self.most,
             end_s=self.env.now,
         )
-
-
-def _is_transcriber(pod: Any) -> bool:
-    return str(pod.name).startswith("transcriber")
 
 
 def _clips(arrival: Arrival) -> int:
