@@ -4,50 +4,23 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import simpy
 
 from emoscribe.jobs.record import WAITING_DELAY_S
-from tests.autoscaling import manifests
 from tests.autoscaling.cluster import Deployment, Nodes, Pod, Runner, Runners, Steps
-from tests.autoscaling.figures import CLIP_S, Figures
+from tests.autoscaling.deployed import Setup
+from tests.autoscaling.figures import CLIP_S
 from tests.autoscaling.load import Arrival
 from tests.autoscaling.queries import Prometheus, Sample
-from tests.autoscaling.rules import SYNC_S, Hpa, Keda, ScaledObject
+from tests.autoscaling.rules import SYNC_S, Hpa, Keda
 from tests.autoscaling.triggers import QueueCounts, TriggerReader
 
 RUNNERS: Final = ("transcriber", "translator", "classifier")
 MIDNIGHT: Final = datetime(2026, 11, 24, tzinfo=ZoneInfo("America/Sao_Paulo"))  # a Tuesday
 HOUR_S: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What a run is made of, besides its load."""
-
-    rules: Mapping[str, ScaledObject]
-    figures: Figures
-    jobs_at_once: int
-    grace_s: float
-    patience_s: float
-    scrape_s: float
-    cpus: Mapping[str, float]
-
-
-def from_manifests(figures: Figures | None = None) -> Setup:
-    """As it is deployed."""
-    settings = manifests.settings()
-    return Setup(
-        rules=manifests.scaled_objects(),
-        figures=figures or Figures(),
-        jobs_at_once=int(settings["EMOSCRIBE_JOBS_AT_ONCE"]),
-        grace_s=float(settings["EMOSCRIBE_JOB_GRACE_S"]),
-        patience_s=float(settings["EMOSCRIBE_RUNNER_PATIENCE_S"]),
-        scrape_s=manifests.scrape_interval_s(),
-        cpus=manifests.cpu_requests(),
-    )
 
 
 @dataclass(slots=True, eq=False)
@@ -314,16 +287,12 @@ class Simulation:
             texts=self.texts,
             wakes_s=self.wakes_s,
             gpu_hours=self.gpu.hours(),
-            gpu_busy_hours=sum(pod.busy_s for pod in self.runner_pods if _is_transcriber(pod)) / HOUR_S,
+            gpu_busy_hours=sum(pod.busy_s for pod in self.runner_pods if pod.name.startswith("transcriber")) / HOUR_S,
             cpu_hours=sum(cpus[name] * pod_s for name, pod_s in seconds.items()) / HOUR_S,
             scalings={name: one.scalings for name, one in self.deployments.items()},
             most=self.most,
             end_s=self.env.now,
         )
-
-
-def _is_transcriber(pod: Any) -> bool:
-    return str(pod.name).startswith("transcriber")
 
 
 def _clips(arrival: Arrival) -> int:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from tests.autoscaling.deployed import Setup, from_manifests
 from tests.autoscaling.figures import CLIP_S, CPU_POD, Figures, RunnerSpeed
 from tests.autoscaling.load import read
 from tests.autoscaling.rules import ScaledObject, Trigger
-from tests.autoscaling.simulation import HOUR_S, Outcome, Setup, Simulation, from_manifests
+from tests.autoscaling.simulation import HOUR_S, Outcome, Simulation
 from tests.bench.output import save
 
 RUNNERS: Final = ("transcriber", "translator", "classifier")

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.autoscaling import load as scaling_load
+from tests.autoscaling.deployed import Setup, from_manifests
 from tests.autoscaling.figures import CLIP_S, GPU_POD, Figures
 from tests.autoscaling.load import Arrival
 from tests.autoscaling.manifests import BASE, scaled_objects, scrape_interval_s
 from tests.autoscaling.manifests import settings as deployed_settings
 from tests.autoscaling.rules import DOWN, UP
-from tests.autoscaling.simulation import HOUR_S, RUNNERS, Outcome, Setup, Simulation, from_manifests
+from tests.autoscaling.simulation import HOUR_S, RUNNERS, Outcome, Simulation
 from tests.bench.scaling import SPANS_H, VARIANTS, quantile, summary
 
 NIGHT_S = 21 * HOUR_S  # after the office hours: everything is at rest
