@@ -4,7 +4,7 @@
 
 Macro-F1 of the label that is shown and ECE of its confidence (15 bins), on dev texts with one label. *shipped*: with
 the scale and biases of the model's file. *bare*: softmax of the logits as they are. *its own*: with scale and biases
-fitted to the very texts that are scored, which nobody can have; what is still missing then, no bias can give.
+fitted to the very texts that are scored, which nobody can have, for the likeliest label (`balance` 0).
 """
 
 import argparse
