@@ -1,7 +1,9 @@
 """Where tests find data and models. What is missing locally is skipped, saying so; in CI (`CI` set) it fails."""
 
+import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +35,18 @@ def _downloads_stay_allowed() -> Iterator[None]:
         os.environ.update({name: value} if value is not None else {})
     if constants := sys.modules.get("huggingface_hub.constants"):
         constants.HF_HUB_OFFLINE = before["HF_HUB_OFFLINE"] is not None  # type: ignore[attr-defined]  # see catalog
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop that runs in a thread, as that of a service does."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 @pytest.fixture(scope="session")

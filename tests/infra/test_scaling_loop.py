@@ -147,17 +147,6 @@ class WorkerPart:
             yield name, labels, REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
-
-
 def wait_for(is_so: Callable[[], bool], scaler: Autoscaler, within_s: float = 60) -> None:
     give_up_s = time.monotonic() + within_s
     while not is_so():

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -18,18 +18,6 @@ from emoscribe.errors import RunnerUnavailableError, StageError
 from emoscribe.types import Translation, TranslationRequest
 from runners.clients import RunnerCalls, RunnerTranscriber, RunnerTranslator
 from runners.wire import Item, pack_outcomes
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Runs in a thread, as the service's does."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 class Runner:

@@ -1,8 +1,6 @@
 """Calls to runners as Prometheus sees them."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,18 +10,6 @@ from prometheus_client import REGISTRY
 
 from emoscribe.errors import RunnerUnavailableError
 from runners.clients import RunnerCalls
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Runs in a thread, as the service's does."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
 
 def counted(outcome: str) -> float:
