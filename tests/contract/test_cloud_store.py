@@ -1,7 +1,6 @@
 """What is special about S3 and SQS: leases and messages, lost answers, versions, permissions, what crashes left."""
 
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,27 +19,10 @@ from emoscribe.jobs.cloud_claims import HeartbeatPace
 from emoscribe.jobs.job_queue import RENEW_AFTER_RECEIVES, JobQueue
 from emoscribe.jobs.s3_events import JobNote, read_message
 from emoscribe.jobs.s3_objects import S3Objects
-from tests.conftest import ROOT
 from tests.contract.backend import LEASE
 from tests.contract.cloud_backend import Aws, CloudBackend, connect
 from tests.job_cases import result_set, s3_request, segment
 from tests.servers import Server
-
-# which permission a request needs, from the service authorization reference
-ACTIONS = {
-    "HeadObject": {"s3:GetObject", "s3:GetObjectVersion"},
-    "GetObject": {"s3:GetObject", "s3:GetObjectVersion"},
-    "PutObject": {"s3:PutObject"},
-    "DeleteObject": {"s3:DeleteObject"},
-    "DeleteObjects": {"s3:DeleteObject", "s3:DeleteObjectVersion"},
-    "ListObjectsV2": {"s3:ListBucket"},
-    "ListObjectVersions": {"s3:ListBucketVersions"},
-    "GetQueueAttributes": {"sqs:GetQueueAttributes"},
-    "SendMessage": {"sqs:SendMessage"},
-    "ReceiveMessage": {"sqs:ReceiveMessage"},
-    "DeleteMessage": {"sqs:DeleteMessage"},
-    "ChangeMessageVisibility": {"sqs:ChangeMessageVisibility"},
-}
 
 
 class Requests:
@@ -368,20 +350,3 @@ def test_a_server_that_is_away_is_reported(backend: CloudBackend) -> None:
         store.claim("worker")
     with pytest.raises(JobNotFoundError):
         store.get("../other", "0" * 64)
-
-
-def test_the_documented_permissions_are_the_needed_ones(backend: CloudBackend, aws: Aws) -> None:
-    requests = Requests(aws)
-    job = backend.submit(callback_url="https://example.org/", idempotency_key="k")
-    claim = backend.claim()
-    backend.store.heartbeat(claim, Update("reading", 0.1, (segment(0),)))
-    backend.store.finish(claim, result_set("x"))
-    backend.store.callback_tried(backend.claim(), delivered=True)
-    backend.store.read_result("default", job.id, "analysis.json")
-    backend.store.list(JobQuery())
-    backend.store.sweep(retention_s=10**6)
-    backend.store.backlog()
-    backend.store.delete("default", job.id)
-    used = {action for name in requests.counted() for action in ACTIONS[name]}
-    documented = set(re.findall(r'"((?:s3|sqs):\w+)"', (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")))
-    assert used == documented
