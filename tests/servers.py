@@ -109,7 +109,7 @@ def _issue_certificate(authority: Path, certificate: Path, key: Path) -> None:
 def seaweedfs() -> Iterator[Server]:
     """S3 with checked signatures: ACCESS_KEY, SECRET_KEY."""
     weed = installed(SEAWEEDFS) / "bin" / "weed"
-    master, volume, filer, s3 = (free_port(below=50_000) for _ in range(4))  # each also takes the port 10,000 above
+    master, volume, filer, s3 = (free_port() for _ in range(4))  # each also takes the port 10,000 above
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
     with tempfile.TemporaryDirectory(prefix="weed-") as folder:
@@ -183,14 +183,17 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, trusted: ssl
     raise RuntimeError(f"the server did not answer within {START_S} s")
 
 
-def free_port(below: int = 60_000) -> int:
-    """A port nobody listens on now, nor on the one 10,000 above."""
+def free_port() -> int:
+    """A port nobody listens on now, nor on the one 10,000 above.
+
+    Both are below 32,768, where Linux takes the ports of outgoing connections from: one of those may come in between.
+    """
     while True:
-        port = random.randrange(20_000, below)
+        port = random.randrange(10_000, 22_000)
         try:
             with (
                 socket.create_server(("127.0.0.1", port)),
-                socket.create_server(("127.0.0.1", (port + 10_000) % 65_536)),
+                socket.create_server(("127.0.0.1", port + 10_000)),
             ):
                 return port
         except OSError:
