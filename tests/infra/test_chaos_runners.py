@@ -15,9 +15,7 @@ from runners import clients
 from runners.clients import MOST_BREAKS, RunnerCalls
 from runners.connections import FreshConnections
 from tests.job_cases import result_set, s3_request
-from tests.service.test_runner_clients import Runner, loop
-
-__all__ = ["loop"]  # a fixture
+from tests.service.test_runner_clients import Runner
 
 MAX_ATTEMPTS = 2
 
