@@ -63,6 +63,17 @@ def of_kind(documents: Sequence[Manifest], kind: str) -> dict[str, Manifest]:
     return {document["metadata"]["name"]: document for document in documents if document["kind"] == kind}
 
 
+def deployment(overlay: str, part: str) -> Manifest:
+    """Of one part, as the overlay renders it."""
+    return of_kind(render(overlay), "Deployment")[part]
+
+
+def main_container(overlay: str, part: str) -> Manifest:
+    """The first container of a part's pods: the program's own."""
+    found: Manifest = template(deployment(overlay, part))["spec"]["containers"][0]
+    return found
+
+
 def template(deployment: Manifest) -> Manifest:
     """What its pods look like."""
     found: Manifest = deployment["spec"]["template"]

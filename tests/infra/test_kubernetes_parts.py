@@ -20,7 +20,9 @@ from tests.infra.manifests import (
     Manifest,
     arguments,
     containers,
+    deployment,
     environment,
+    main_container,
     of_kind,
     render,
     template,
@@ -39,15 +41,6 @@ PROGRAM = typer.main.get_command(app)
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 every_part = pytest.mark.parametrize("part", PARTS)
-
-
-def deployment(overlay: str, part: str) -> Manifest:
-    return of_kind(render(overlay), "Deployment")[part]
-
-
-def main_container(overlay: str, part: str) -> Manifest:
-    found: Manifest = template(deployment(overlay, part))["spec"]["containers"][0]
-    return found
 
 
 def settings_of(overlay: str, part: str) -> Settings:

@@ -13,8 +13,9 @@ from tests.infra.manifests import (
     OVERLAYS,
     PARTS,
     RUNNERS,
-    Manifest,
     containers,
+    deployment,
+    main_container,
     of_kind,
     render,
     selects,
@@ -23,15 +24,6 @@ from tests.infra.manifests import (
 
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 every_part = pytest.mark.parametrize("part", PARTS)
-
-
-def deployment(overlay: str, part: str) -> Manifest:
-    return of_kind(render(overlay), "Deployment")[part]
-
-
-def main_container(overlay: str, part: str) -> Manifest:
-    found: Manifest = template(deployment(overlay, part))["spec"]["containers"][0]
-    return found
 
 
 def all_deployments() -> list[Any]:
