@@ -1,7 +1,8 @@
 """Which models there are, where their files lie, and getting them: `emoscribe models list | pull | verify`.
 
-`pull` is the only thing in the program that downloads. `locate` is what the stages' loaders need: a folder whose files
-are the ones the catalogue or the lock file names, or an error that says which command to run.
+Beside `emoscribe corpora pull`, `pull` is the only thing in the program that downloads. `locate` is what the stages'
+loaders need: a folder whose files are the ones the catalogue or the lock file names, or an error that says which
+command to run.
 """
 
 import os

@@ -115,9 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         asked_range = self.headers.get("Range", "")
         self.hub.requests.append(f"{self.command} {self.path} {asked_range}".strip())
-        if match := re.fullmatch(r"/api/models/(.+?)/revision/([^?]+)(\?.*)?", self.path):
+        if match := re.fullmatch(r"/api/(?:models|datasets)/(.+?)/revision/([^?]+)(\?.*)?", self.path):
             self._list(match[1], match[2])
-        elif match := re.fullmatch(r"/(.+?)/resolve/([^/]+)/([^?]+)", self.path):
+        elif match := re.fullmatch(r"/(?:datasets/)?(.+?)/resolve/([^/]+)/([^?]+)", self.path):
             self._file(match, asked_range, with_body=with_body)
         else:
             self._send(404, b"", {})

@@ -19,6 +19,7 @@ from emoscribe.cli import (
     audit,
     batch,
     card,
+    corpora,
     doctor,
     emotions,
     evaluate,
@@ -62,6 +63,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(queue.app, name="queue")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(models.app, name="models")
+app.add_typer(corpora.app, name="corpora")
 
 
 def _version(is_wanted: bool) -> None:
@@ -78,7 +80,7 @@ def _root(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log to standard error.")] = False,
 ) -> None:
-    if context.invoked_subcommand != "models":
+    if context.invoked_subcommand not in {"models", "corpora"}:
         catalog.forbid_downloads()
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"

@@ -185,12 +185,7 @@ def hub_encoder(address: str) -> ModelEntry:
 
     Of one commit and without pickles; its hashes are locked by the first pull, as for every model without known ones.
     """
-    match = re.fullmatch(rf"{HUB_PREFIX}(\w[\w.-]*)/(\w[\w.-]*)@([0-9a-f]{{40}})", address, re.ASCII)
-    if not match:
-        raise InvalidRequestError(
-            f"{address!r} is no encoder of the hub.", fix=f"Write {HUB_PREFIX}OWNER/NAME@COMMIT, all 40 digits of it."
-        )
-    owner, name, commit = match.groups()
+    owner, name, commit = split_hub_address(address)
     slug = re.sub(r"[^a-z0-9]+", "-", f"{owner}-{name}".lower())[:48].strip("-")
     return ModelEntry(
         name=f"hub-{slug}-{commit[:8]}",
@@ -202,6 +197,17 @@ def hub_encoder(address: str) -> ModelEntry:
         files=tuple(FileSpec(name=file, bytes=None, sha256=None) for file in ENCODER_FILES),
         sources=(HubSource(kind="hub", repo=f"{owner}/{name}", revision=commit),),
     )
+
+
+def split_hub_address(address: str) -> tuple[str, str, str]:
+    """Owner, name and commit of a repository of the hub. Raises InvalidRequestError."""
+    match = re.fullmatch(rf"{HUB_PREFIX}(\w[\w.-]*)/(\w[\w.-]*)@([0-9a-f]{{40}})", address, re.ASCII)
+    if not match:
+        raise InvalidRequestError(
+            f"{address!r} is no address of the hub.", fix=f"Write {HUB_PREFIX}OWNER/NAME@COMMIT, all 40 digits of it."
+        )
+    owner, name, commit = match.groups()
+    return owner, name, commit
 
 
 def read_catalog(path: Path = CATALOG_PATH) -> Catalog:

@@ -73,5 +73,5 @@ def test_weights_changed_after_the_first_pull_are_refused(tmp_path: Path, hub: H
 )
 def test_an_address_without_its_commit_is_refused(tmp_path: Path, address: str) -> None:
     for ask in (lambda: catalog.locate(address, tmp_path), lambda: catalog.pull([address], tmp_path)):
-        with pytest.raises(InvalidRequestError, match="no encoder of the hub"):
+        with pytest.raises(InvalidRequestError, match="no address of the hub"):
             ask()
