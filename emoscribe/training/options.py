@@ -21,7 +21,8 @@ class PrepareOptions:
     rows: int = 0  # of each corpus at most; 0: all
     corpora: Mapping[str, CorpusShare] = field(default_factory=dict)
     held_out: tuple[str, ...] = ()  # corpora whose dev and test texts must not be learnt
-    teacher: str = ""  # an emotion model, by name or folder, whose opinion every row gets; "": none
+    teacher: str = ""  # an emotion model, by name or folder, whose opinion rows get; "": none
+    taught: tuple[str, ...] = ()  # the corpora whose rows get it; (): all
     unlabelled: tuple[str, ...] = ()  # text files or corpora of which only the teacher's opinion is learnt
     corrections_as: str = "xed"  # the corpus whose scale and bias corrections share: spoken lines too
     corrections_repeat: int = 5  # how often each correction is learnt in an epoch
@@ -36,6 +37,7 @@ class TrainOptions:
     epochs: int = 2
     steps: int = 0  # instead of whole epochs; 0: as many as the epochs have
     batch_rows: int = 64
+    bfloat16: bool = True  # products of 16 bits where the GPU or processor has instructions for them; weights have 32
     learning_rate: float = 1.5e-4
     head_learning_rate: float = 1e-3
     frozen_embeddings: bool = True  # word vectors keep their values: half of a small model, a third of a step's time
