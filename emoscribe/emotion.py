@@ -3,6 +3,7 @@
 Labels, thresholds, activation and length come from the model file's metadata; a file whose labels are not
 `labels.LABELS`, in that order, is refused. `context_sentences` there says with how many sentences before its own the
 model was trained; without it, or with 0, context is ignored. What the logits mean is said in `scoring.py`.
+A processor with products of 8-bit numbers multiplies small weights as they are; others put them back to 32 bits first.
 On a CPU every text is run alone, so that its result does not depend on the texts it came with; batches would gain a
 third. Explanations, which ask for many variants of one text, run in batches; but not with a model that quantises its
 activations over the whole batch: the logits of such a one moved by up to 1.5 with the neighbours.
@@ -26,11 +27,12 @@ from emoscribe.encoding import Encoded, TextEncoder
 from emoscribe.errors import EmoScribeError, StageError
 from emoscribe.explain import DEFAULT_METHOD, explain
 from emoscribe.labels import LABELS
+from emoscribe.processor import has_integer_products
 from emoscribe.scoring import ModelCard, scores_of, unusable
 from emoscribe.types import EmotionRequest, EmotionScores, Explanation, ModelInfo
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class ClassifierOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0  # CPU threads; 0: all cores
     batch_size: int = 32  # texts in one run on a GPU, variants of a text in one run of an explanation
+    in_8_bits: bool | None = None  # whether a CPU multiplies small weights as they are; None: if it has products for it
 
 
 class EmotionClassifier:
@@ -60,7 +63,7 @@ class EmotionClassifier:
         """`model_dir` holds one `.onnx` file and `tokenizer.json`. Raises ModelIntegrityError."""
         self._info = info
         self._batch_size = options.batch_size
-        self._session, self.device = _open_session(_model_file(model_dir), options.device)
+        self._session, self.device = _open_session(_model_file(model_dir), options)
         self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map, model_dir.name)
         self._encoder = self._open_encoder(model_dir)
         self._workers = 1 if self.device == "cuda" else options.threads or len(os.sched_getaffinity(0))
@@ -100,9 +103,10 @@ class EmotionClassifier:
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         logits = np.zeros((len(encoded), len(LABELS)), np.float32)
         size = 1 if self._depends_on_batch else self._batch_size
-        for start in range(0, len(order), size):
-            numbers = order[start : start + size]
-            logits[numbers] = self._logits([encoded[number] for number in numbers])
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        results = self._pool.map(self._logits, ([encoded[number] for number in batch] for batch in batches))
+        for batch, result in zip(batches, results, strict=True):
+            logits[batch] = result
         return logits
 
     def close(self) -> None:
@@ -168,28 +172,38 @@ def _model_file(model_dir: Path) -> Path:
     return files[0]
 
 
-def _open_session(file: Path, device: str) -> "tuple[InferenceSession, Literal['cpu', 'cuda']]":
+def _open_session(file: Path, options: ClassifierOptions) -> "tuple[InferenceSession, Literal['cpu', 'cuda']]":
     """The session and where it runs. A GPU that is missing or broken costs a warning, not the start."""
     import onnxruntime as ort
 
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1  # texts are spread over threads instead: cheaper, and the same result every time
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors
-    # 8-bit weights become 32-bit ones once, when the file is loaded, and not again at every run
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
     has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
-    if device == "cuda" and not has_cuda:
+    if options.device == "cuda" and not has_cuda:
         logger.warning("the emotion classifier runs on the CPU: this ONNX Runtime is built without CUDA")
-    if device != "cpu" and has_cuda:
+    if options.device != "cpu" and has_cuda:
         try:
-            session = ort.InferenceSession(file, options, providers=["CUDAExecutionProvider"])
+            session = ort.InferenceSession(file, _options(in_8_bits=False), providers=["CUDAExecutionProvider"])
             if "CUDAExecutionProvider" in session.get_providers():
                 return session, "cuda"
             logger.warning("the emotion classifier runs on the CPU: CUDA is there but does not start")
         except Exception as error:  # drivers fail in many ways
             logger.warning("the emotion classifier runs on the CPU: %s", error)
     try:
-        return ort.InferenceSession(file, options, providers=["CPUExecutionProvider"]), "cpu"
+        in_8_bits = has_integer_products() if options.in_8_bits is None else options.in_8_bits
+        return ort.InferenceSession(file, _options(in_8_bits=in_8_bits), providers=["CPUExecutionProvider"]), "cpu"
     except Exception as error:
         raise unusable(file.parent.name, str(error)) from None
+
+
+def _options(*, in_8_bits: bool) -> "SessionOptions":
+    """How small weights are used: multiplied as they are, or put back to 32 bits once, when the file is loaded."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # texts are spread over threads instead: cheaper, and the same result every time
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors
+    if in_8_bits:  # blocks of activations are rounded to 8 bits too; a token's alone, so that neighbours change nothing
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "4")
+    else:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return options

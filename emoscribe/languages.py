@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from emoscribe.types import Profile
+
 PACKS_DIR = Path(__file__).with_name("languages")
 
 
@@ -60,13 +62,13 @@ class LanguagePack(BaseModel):
     abbreviations: tuple[str, ...] = Field(
         (), description="Lower-case, with full stop: end no sentence, though sentencex thinks they do."
     )
-    translation: dict[Literal["embedded", "quality"], TranslationChoice] = Field(
+    translation: dict[Profile, TranslationChoice] = Field(
         default_factory=dict, description="Engine per profile; see `choice`."
     )
     quality: tuple[MeasuredQuality, ...] = ()
 
-    def choice(self, profile: Literal["embedded", "quality"]) -> TranslationChoice | None:
-        """The engine in a profile: quality also has what embedded has. None: Whisper's translation of the sound."""
+    def choice(self, profile: Profile) -> TranslationChoice | None:
+        """The engine in a profile; all have what embedded has. None: Whisper's translation of the sound."""
         return self.translation.get(profile) or self.translation.get("embedded")
 
 

@@ -1,8 +1,10 @@
 """The model stages of a profile, loaded in this process from the model cache."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from emoscribe import catalog
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
@@ -15,9 +17,14 @@ from emoscribe.settings import Settings
 from emoscribe.stages import Stages
 from emoscribe.transcribe import WhisperOptions, WhisperTranscriber
 from emoscribe.translate import PackTranslator, TranslatorOptions, build_translator
-from emoscribe.types import ModelInfo
+from emoscribe.types import ModelInfo, Profile
 
-WHISPER = {"embedded": "whisper-base", "quality": "whisper-large-v3-turbo"}
+WHISPER: Final[Mapping[Profile, str]] = {
+    "embedded": "whisper-base",
+    "fast": "whisper-base",
+    "quality": "whisper-large-v3-turbo",
+}
+EMOTION: Final[Mapping[Profile, str]] = {"embedded": "emotion", "fast": "emotion-fast", "quality": "emotion"}
 
 
 def load_transcriber(
@@ -49,8 +56,13 @@ def load_classifier(settings: Settings) -> EmotionClassifier:
     options = ClassifierOptions(
         device=settings.device, threads=settings.threads, batch_size=settings.sentences_per_batch
     )
-    folder, info = locate_emotion_model(settings.emotion_model, settings.models_dir)
+    folder, info = locate_emotion_model(emotion_model(settings), settings.models_dir)
     return EmotionClassifier(folder, info, options)
+
+
+def emotion_model(settings: Settings) -> str:
+    """The classifier that the settings name, else the profile's: a name of the catalogue, or a folder."""
+    return settings.emotion_model or EMOTION[settings.profile]
 
 
 def is_own_model(name: str) -> bool:
@@ -77,7 +89,7 @@ def locate_emotion_model(name: str, models_dir: Path) -> tuple[Path, ModelInfo]:
 def check_models(settings: Settings) -> None:
     """Whether the models that every analysis needs are there. Raises ModelMissingError or ModelIntegrityError."""
     catalog.locate(WHISPER[settings.profile], settings.models_dir)
-    locate_emotion_model(settings.emotion_model, settings.models_dir)
+    locate_emotion_model(emotion_model(settings), settings.models_dir)
 
 
 def load_stages(settings: Settings) -> Stages:

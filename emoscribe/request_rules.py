@@ -8,7 +8,7 @@ from emoscribe.catalog import select
 from emoscribe.errors import CallbackRefusedError, InvalidRequestError, MediaLimitError
 from emoscribe.jobs import JobOptions, JobRequest, LocalFile, S3Object, check_callback_url, fingerprint
 from emoscribe.jobs.s3_address import check_key
-from emoscribe.local_stages import analysis_options, check_language, is_own_model, locate_emotion_model
+from emoscribe.local_stages import analysis_options, check_language, emotion_model, is_own_model, locate_emotion_model
 from emoscribe.model_store.cache import read_lock
 from emoscribe.model_store.entry import ModelEntry, default_catalog
 from emoscribe.report import parse_formats
@@ -86,13 +86,14 @@ def settings_fingerprint(settings: Settings) -> str:
     locked = read_lock(settings.models_dir)
     catalog = default_catalog()
     names = [name for name in catalog.profiles[settings.profile] if catalog.models[name].role != "emotion"]
-    own = is_own_model(settings.emotion_model)
+    emotion = emotion_model(settings)
+    own = is_own_model(emotion)
     models: dict[str, object] = {
         name: _file_hashes(catalog.models[name], locked[name].files if name in locked else {})
-        for name in (names if own else select([*names, settings.emotion_model]))
+        for name in (names if own else select([*names, emotion]))
     }
     if own:
-        models["emotion"] = locate_emotion_model(settings.emotion_model, settings.models_dir)[1].sha256
+        models["emotion"] = locate_emotion_model(emotion, settings.models_dir)[1].sha256
     return fingerprint({"analysis": analysis_options(settings).recorded, "models": models})
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from emoscribe.errors import SettingsError
+from emoscribe.types import Profile
 
 GIB = 2**30
 
@@ -21,11 +22,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EMOSCRIBE_", frozen=True, extra="ignore")
 
     # models
-    profile: Literal["embedded", "quality"] = Field("embedded", description="Which set of models to use.")
-    emotion_model: str = Field(
-        "emotion",
+    profile: Profile = Field("embedded", description="Which set of models to use: embedded, fast or quality.")
+    emotion_model: str | None = Field(
+        None,
         min_length=1,
-        description="The emotion classifier: a name of the catalogue, or a folder that `emoscribe train` made.",
+        description="The emotion classifier: a name of the catalogue, or a folder that `emoscribe train` made; unset: "
+        "the profile's.",
     )
     models_dir: Path = Field(
         default_factory=lambda: Path.home() / ".cache" / "emoscribe" / "models",

@@ -13,19 +13,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from emoscribe.engines.preparation import Preparation, Unit, clean, english_of, is_foreign, units_of
 from emoscribe.errors import EmoScribeError, InvalidRequestError, StageError, UnsupportedLanguageError
 from emoscribe.languages import LanguagePack, TranslationChoice, language_packs
-from emoscribe.types import ModelInfo, Translation, TranslationRequest
+from emoscribe.types import ModelInfo, Profile, Translation, TranslationRequest
 
 logger = logging.getLogger(__name__)
 
 MAX_TEXT_CHARACTERS: Final = 10_000
 """Longer texts are refused: one already takes a Bergamot engine up to 10 s, and others wait for it."""
-
-Profile = Literal["embedded", "quality"]
 
 
 class Engine(Protocol):

@@ -23,6 +23,8 @@ SAMPLE_RATE_HZ: Final = 16_000
 SAMPLES_PER_MS: Final = SAMPLE_RATE_HZ // 1000
 MAX_CLIP_MS: Final = 30_000  # Whisper's window
 
+Profile = Literal["embedded", "fast", "quality"]  # which set of models; catalog.toml
+
 
 # --- between stages -------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emoscribe.labels import LABELS
 from tests.conftest import ROOT
 
-TOKENIZER = ROOT / "models" / "emotion" / "tokenizer.json"
+TOKENIZER = ROOT / "models" / "emotion-fast" / "tokenizer.json"
 VOCABULARY = 30_522
 
 GOOD_METADATA: Mapping[str, str] = {

@@ -26,7 +26,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
     formats: Annotated[
         str, typer.Option(help="Comma-separated: json, csv, parquet, srt, vtt, html, or all.")
     ] = "json,html",
-    profile: Annotated[str | None, typer.Option(help="Model profile: embedded or quality.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Model profile: embedded, fast or quality.")] = None,
     audio_track: Annotated[
         int | None, typer.Option(min=0, help="Which audio track, from 0; default: the first.")
     ] = None,

@@ -12,7 +12,9 @@ from emoscribe.settings import load_settings
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
-def command(profile: Annotated[str | None, typer.Option(help="Model profile: embedded or quality.")] = None) -> None:
+def command(
+    profile: Annotated[str | None, typer.Option(help="Model profile: embedded, fast or quality.")] = None,
+) -> None:
     """Check the installation: libraries, models, devices, one inference on each. Exit code 1 if a check failed."""
     from emoscribe.doctor import diagnose
 

@@ -23,10 +23,11 @@ def command(
     ] = "-",
     language: Annotated[str, typer.Option(help="Language of the texts, ISO 639-1.")] = "en",
     context: Annotated[
-        bool, typer.Option("--context", help="The lines follow each other: judge each with the two before it.")
+        bool,
+        typer.Option("--context", help="The lines follow each other: a model that uses context gets the two before."),
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="With the weights of the words.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Model profile: embedded or quality.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Model profile: embedded, fast or quality.")] = None,
 ) -> None:
     """Emotion of each line of text, as one JSON object a line, in the same order."""
     from emoscribe.local_stages import check_language, load_classifier, load_translator

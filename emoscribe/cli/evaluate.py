@@ -36,7 +36,7 @@ def command(  # noqa: PLR0913, PLR0917  # one parameter an option of the command
     beside: Annotated[
         list[str] | None, typer.Option(help="Another model as a row beside: folder or name. May be repeated.")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Model profile: embedded or quality.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Model profile: embedded, fast or quality.")] = None,
 ) -> None:
     """Measure a model on labelled texts: per label, with intervals, calibration, confusion, risk and coverage."""
     from emoscribe.evaluation.run import EvaluationOptions, evaluate, write

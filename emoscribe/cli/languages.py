@@ -10,7 +10,9 @@ from emoscribe.languages import language_packs
 from emoscribe.settings import load_settings
 
 
-def command(profile: Annotated[str | None, typer.Option(help="Model profile: embedded or quality.")] = None) -> None:
+def command(
+    profile: Annotated[str | None, typer.Option(help="Model profile: embedded, fast or quality.")] = None,
+) -> None:
     """Languages with a pack, the engine that makes their English, and its measured quality."""
     active = load_settings(profile=profile).profile
     table = Table(header_style="bold")

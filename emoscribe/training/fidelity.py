@@ -69,9 +69,12 @@ class Cost:
         }
 
 
-def logits_of(folder: Path, examples: Sequence[Example]) -> Floats:
-    """Of the model in the folder, (n, 7), without the rounding of scores."""
-    classifier = EmotionClassifier(folder, INFO, ClassifierOptions())
+def logits_of(folder: Path, examples: Sequence[Example], *, in_8_bits: bool = False) -> Floats:
+    """Of the model in the folder, (n, 7), without the rounding of scores.
+
+    `in_8_bits`: as a processor with products of 8-bit numbers computes them; else what every machine gives alike.
+    """
+    classifier = EmotionClassifier(folder, INFO, ClassifierOptions(in_8_bits=in_8_bits))
     logits = classifier.logits([EmotionRequest(one.text, one.context) for one in examples])
     classifier.close()
     return logits

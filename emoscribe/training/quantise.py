@@ -1,8 +1,8 @@
 """An ONNX file with 8- or 4-bit weights; activations stay exact.
 
-A quarter or less of the size, and nothing else: the runtime puts the weights of the layers back to 32 bits when it
-loads them (`emotion.py`). Of the ways to compute in 8 bits none was better on CPUs with AVX2: `MatMulNBits` is slower
-than 32 bits, and quantised activations cost macro-F1 and tie a text to its neighbours (docs/experiments.md).
+A quarter or less of the size. On a processor with products of 8-bit numbers (VNNI) the runtime multiplies the weights
+as they are (`MatMulNBits`); on others, where that is slower than 32 bits, it puts the weights of the layers back to 32
+bits when it loads them (`emotion.py`, docs/experiments.md).
 
 8 bits: a scale for each output of a layer and each word. 4 bits: a scale for each block of 32 weights, chosen for the
 least squared error. What that costs is measured at every export, and too much is refused (`export.py`).

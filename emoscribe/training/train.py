@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from emoscribe.processor import has_bfloat16_products
 from emoscribe.training.losses import Losses
 from emoscribe.training.network import EmotionNetwork, load_encoder
 from emoscribe.training.options import TrainOptions
@@ -263,12 +264,8 @@ def separator_of(tokenizer: Tokenizer) -> int:
 def _has_bfloat16(device: str) -> bool:
     """Whether products of bfloat16 are faster there; on a processor without instructions for them they are slower."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    try:
-        features = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:  # not Linux
-        return False
-    return "avx512_bf16" in features or "amx_bf16" in features
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return has_bfloat16_products()
 
 
 def _schedule(step: int, steps: int, options: TrainOptions) -> float:

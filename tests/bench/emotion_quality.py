@@ -1,26 +1,31 @@
-"""The bundled classifier on GoEmotions with thresholds of its own dev set, and speed by size of call.
+"""The bundled classifier on GoEmotions with thresholds and choice of its own dev set, and speed by size of call.
 
     python -m tests.bench.emotion_quality [--model FOLDER]
 
-Everything at the thresholds that the model carries, which are those for spoken lines, is `emoscribe evaluate`.
+Macro-F1 of several labels, and ECE of the shown label's confidence (15 bins; right: one of people's labels). Everything
+as the model carries it, which is fitted to spoken lines, is `emoscribe evaluate`.
 """
 
 import argparse
 import time
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import f1_score
 
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
-from emoscribe.evaluation.calibrate import fit_thresholds
+from emoscribe.evaluation.calibrate import fit_choice, fit_thresholds
 from emoscribe.evaluation.corpora import load
 from emoscribe.evaluation.examples import Example, gold_of
+from emoscribe.evaluation.trust import expected_error
 from emoscribe.labels import LABELS
 from emoscribe.scoring import Floats
 from emoscribe.types import EmotionRequest, ModelInfo
 from tests.bench.output import save
 from tests.conftest import ROOT
 
+Flags = npt.NDArray[np.bool_]  # (n, 7)
 INFO = ModelInfo(role="emotion", name="emotion", version="", sha256="", license="Apache-2.0")
 
 
@@ -38,6 +43,8 @@ def main() -> None:
             zip(LABELS, per_label.round(3).tolist(), strict=True)
         )
         print(name, figures[name], flush=True)
+    figures["test: ECE"] = _calibration(chances["dev"][1], gold_of(dev), chances["test"][1], gold_of(test))
+    print("test: ECE", figures["test: ECE"], flush=True)
     figures["cpu ms per text, by size of call"] = _speed(classifier, [one.text for one in dev[:512]])
     print(figures["cpu ms per text, by size of call"])
     save("emotion_quality", figures)
@@ -49,6 +56,13 @@ def _probabilities(classifier: EmotionClassifier, examples: list[Example]) -> tu
 
     logits = classifier.logits([EmotionRequest(one.text) for one in examples])
     return expit(logits), logits
+
+
+def _calibration(dev: Floats, dev_gold: Flags, test: Floats, gold: Flags) -> float:
+    single = dev_gold.sum(1) == 1
+    likely = fit_choice(dev[single], dev_gold[single].argmax(1)).probabilities(test)  # (n, 7)
+    right = gold[np.arange(len(gold)), likely.argmax(1)]
+    return round(expected_error(likely.max(1), right), 4)
 
 
 def _speed(classifier: EmotionClassifier, texts: list[str]) -> dict[str, float]:

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from emoscribe.encoding import Encoded, TextEncoder
 from emoscribe.errors import InvalidRequestError
 from emoscribe.types import EmotionRequest
+from tests.conftest import ROOT
 from tests.tiny_classifier import TOKENIZER
 
-CLS, SEP = 101, 102
 MAX_TOKENS = 12
+BOTH = [TextEncoder(file, MAX_TOKENS, 2) for file in (TOKENIZER, ROOT / "models" / "emotion" / "tokenizer.json")]
+"""As MiniLM writes, "[CLS] text [SEP] context [SEP]", and as MPNet does, "<s> text </s> </s> context </s>"."""
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +71,13 @@ def test_a_model_that_was_trained_without_context_gets_none() -> None:
     assert encoded(plain, "fine", "he died") == encoded(plain, "fine")
 
 
+@pytest.mark.parametrize("encoder", BOTH, ids=["minilm", "mpnet"])
 def test_no_text_can_write_special_tokens(encoder: TextEncoder) -> None:
-    one = encoded(encoder, "[SEP] fine [CLS]", "[SEP] [SEP]")
-    assert (one.ids.count(CLS), one.ids.count(SEP)) == (1, 2)
+    plain = encoded(encoder, "fine", "or")
+    for written in ("</s> [SEP]", "<s> [CLS]"):
+        for one in (encoded(encoder, written, "or"), encoded(encoder, "fine", written)):
+            for special in (plain.ids[0], plain.ids[-1]):
+                assert one.ids.count(special) == plain.ids.count(special)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\ud800", None, 3])
@@ -80,22 +86,21 @@ def test_no_text_is_an_error(encoder: TextEncoder, text: str) -> None:
     assert isinstance(encoder.encode(EmotionRequest("fine", context=None)), InvalidRequestError)  # type: ignore[arg-type]  # that is the point
 
 
+@pytest.mark.parametrize("encoder", BOTH, ids=["minilm", "mpnet"])
 @settings(max_examples=50, deadline=None)
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_what_always_holds(text: str, context: str) -> None:
-    encoder = ENCODER
+@given(text=st.text(max_size=60), context=st.text(max_size=60))
+def test_what_always_holds(encoder: TextEncoder, text: str, context: str) -> None:
+    start, end = encoded(encoder, "a").ids[0], encoded(encoder, "a").ids[-1]
     outcome = encoder.encode(EmotionRequest(text, context))
     if not isinstance(outcome, Encoded):
         return
     assert len(outcome.ids) == len(outcome.spans) <= MAX_TOKENS
-    assert outcome.ids[0] == CLS
-    assert outcome.ids.count(SEP) == 1 + outcome.context_used
+    assert outcome.ids[0] == start
+    separators = encoded(encoder, "a", "b" * outcome.context_used).ids.count(end)
+    assert outcome.ids.count(end) == separators
     alone = outcome.keeping([True] * len(outcome), with_context=False)
     without = encoder.encode(EmotionRequest(text))
     assert isinstance(without, Encoded)
     own = [span for span in alone.spans if span]
     assert own == [span for span in without.spans if span][: len(own)]
     assert all(0 <= start < end <= len(outcome.text) for start, end in own)
-
-
-ENCODER = TextEncoder(TOKENIZER, MAX_TOKENS, context_sentences=2)

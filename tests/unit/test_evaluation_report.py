@@ -47,6 +47,9 @@ def judged(data: EvaluationSet) -> Answers:
     return Answers(answers.scores, answers.above, answers.label, spread, doubtful=spread < 0.6)
 
 
+FAST = ROOT / "models" / "emotion-fast"
+
+
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
     data = made_set()
@@ -248,10 +251,18 @@ def test_the_card_tells_what_the_model_learnt_from(evaluation: Evaluation, tmp_p
         card([evaluation], manifest)
 
 
-def test_the_card_of_this_repository_is_what_its_reports_say_of_the_bundled_model() -> None:
-    reports = read_reports([ROOT / "docs" / "evaluations"])
-    written = (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "evaluations", "page"),
+    [
+        ("emotion", ROOT / "docs" / "evaluations", ROOT / "MODEL_CARD.md"),
+        ("emotion-fast", FAST / "evaluations", FAST / "MODEL_CARD.md"),
+    ],
+)
+def test_the_cards_of_this_repository_are_what_their_reports_say_of_the_bundled_models(
+    name: str, evaluations: Path, page: Path
+) -> None:
+    reports = read_reports([evaluations])
     again = "evaluate it anew and write the card (docs/evaluation.md, For a new model)"
-    assert written == card(reports, ROOT / "models" / "emotion" / "data.json"), again
-    bundled = model_info("emotion", load_settings().models_dir)
-    assert {report.model for report in reports} == {bundled}, again
+    assert page.read_text(encoding="utf-8") == card(reports, ROOT / "models" / name / "data.json"), again
+    bundled = model_info(name, load_settings().models_dir)
+    assert {(report.model.version, report.model.sha256) for report in reports} == {(bundled.version, bundled.sha256)}

@@ -29,8 +29,11 @@ def test_the_shipped_file_is_the_one_that_the_export_let_pass(folder: Path) -> N
 
 
 @pytest.mark.shared_data
+@pytest.mark.parametrize("in_8_bits", [False, True])  # whatever the processor here would choose
 @pytest.mark.parametrize("folder", MEASURED, ids=lambda folder: folder.name)
-def test_the_shipped_file_judges_dev_texts_as_the_exact_weights_do(folder: Path, shared_data: Path) -> None:
+def test_the_shipped_file_judges_dev_texts_as_the_exact_weights_do(
+    folder: Path, in_8_bits: bool, shared_data: Path
+) -> None:
     from emoscribe.evaluation.corpora import load
     from emoscribe.evaluation.examples import gold_of
     from emoscribe.training.fidelity import cost, examples_of, logits_of, quality, read_reference
@@ -43,7 +46,7 @@ def test_the_shipped_file_judges_dev_texts_as_the_exact_weights_do(folder: Path,
     gold = gold_of(examples)
     outcomes = [
         (logits, quality(logits, gold, fit(logits, gold, ExportOptions())))
-        for logits in (exact, logits_of(folder, examples))
+        for logits in (exact, logits_of(folder, examples, in_8_bits=in_8_bits))
     ]
     measured = cost(*outcomes)
     measured.check()

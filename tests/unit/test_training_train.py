@@ -80,6 +80,19 @@ def test_a_run_that_was_cut_off_ends_with_the_weights_of_one_that_was_not(encode
     assert max(float((whole[name].float() - cut[name].float()).abs().max()) for name in whole) < 1e-5
 
 
+def test_products_of_16_bits_learn_the_same_and_weights_keep_32(
+    encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoscribe.training.train._has_bfloat16", lambda device: True)
+    losses = {}
+    for precision, wanted in (("bfloat16", True), ("float32", False)):
+        losses[precision] = train(encoder, tmp_path / precision, replace(OPTIONS, bfloat16=wanted))[-1]["loss"]
+        assert json.loads((tmp_path / precision / "training.json").read_text())["precision"] == precision
+        assert {str(tensor.dtype) for tensor in weights(tmp_path / precision).values()} == {"torch.float32"}
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] != losses["float32"]
+
+
 def test_a_checkpoint_of_other_options_is_refused(encoder: Path, tmp_path: Path) -> None:
     train(encoder, tmp_path, stop_at=13)
     with pytest.raises(ValueError, match="other options"):

@@ -23,12 +23,11 @@ from emoscribe.translate import (
     MAX_TEXT_CHARACTERS,
     Engine,
     PackTranslator,
-    Profile,
     Route,
     TranslatorOptions,
     build_translator,
 )
-from emoscribe.types import ModelInfo, Translation, TranslationRequest
+from emoscribe.types import ModelInfo, Profile, Translation, TranslationRequest
 
 
 @dataclass
@@ -212,7 +211,7 @@ def test_languages_models_and_close() -> None:
     assert engine.is_closed
 
 
-@pytest.mark.parametrize(("profile", "languages"), [("embedded", 1), ("quality", 11)])
+@pytest.mark.parametrize(("profile", "languages"), [("embedded", 1), ("fast", 1), ("quality", 11)])
 def test_a_profile_has_the_engines_of_the_packs(tmp_path: Path, profile: Profile, languages: int) -> None:
     translator = build_translator(profile, lambda name: tmp_path / name, info)
     assert len(translator.languages) == languages
