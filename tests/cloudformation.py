@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -115,6 +116,7 @@ class Installation:
     def deploy(self, stack: str, name: str, **parameters: str) -> None:
         """Make or change one stack of an installation; parameters that are not given stay as they are."""
         overrides = " ".join(f"{parameter}={value}" for parameter, value in parameters.items())
+        time.sleep(1)  # the command line names a change after the second, which is taken by one made just before
         self.shell(
             f"aws cloudformation deploy --stack-name $NAME-{stack} --template-file infra/aws/{stack}.yaml "
             f"--capabilities CAPABILITY_IAM --parameter-overrides {overrides}",
