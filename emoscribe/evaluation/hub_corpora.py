@@ -13,7 +13,8 @@ from typing import Final
 
 from emoscribe.errors import InvalidRequestError, ModelSourceError
 from emoscribe.model_store.entry import split_hub_address
-from emoscribe.model_store.hub import HUB_FIX
+from emoscribe.model_store.hub import HUB_FIX, first_line
+from emoscribe.model_store.install import is_disk_full
 
 CORPUS_FOLDERS: Final = ("goemotions_ekman", "xed", "brighter", "meld", "isear")
 RECORD_NAME: Final = "hub.json"  # what was pulled: repository, commit, SHA-256 of every file
@@ -42,12 +43,12 @@ def pull_corpora(
         for file in wanted:
             on_file(file)
             hf_hub_download(repo, file, repo_type="dataset", revision=commit, local_dir=folder, endpoint=endpoint_url)
-    except (InvalidRequestError, OSError) as error:
-        if isinstance(error, InvalidRequestError) or not type(error).__module__.startswith("huggingface_hub"):
-            raise
-        raise _unreachable(error) from error
+    except InvalidRequestError:
+        raise
     except Exception as error:  # the hub's HTTP library has its own errors
-        raise _unreachable(error) from error
+        if is_disk_full(error):
+            raise
+        raise ModelSourceError(first_line(error), fix=HUB_FIX) from error
     digests = {file: hashlib.sha256((folder / PurePosixPath(file)).read_bytes()).hexdigest() for file in sorted(wanted)}
     record = {"repository": repo, "commit": commit, "files": digests}
     (folder / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -62,8 +63,3 @@ def _check(wanted: dict[str, int], repo: str) -> None:
         )
     if (size := sum(wanted.values())) > MOST_BYTES:
         raise InvalidRequestError(f"The data set {repo} holds {size:,} bytes; at most {MOST_BYTES:,} are fetched.")
-
-
-def _unreachable(error: Exception) -> ModelSourceError:
-    reason = str(error).strip().splitlines()
-    return ModelSourceError(f"{type(error).__name__}: {reason[0] if reason else 'no reason given'}", fix=HUB_FIX)

@@ -38,7 +38,7 @@ def fetch_from_hub(job: Job, source: HubSource, endpoint_url: str | None) -> Del
     except Exception as error:  # the hub's HTTP library has its own errors, which do not share a base with OSError
         if is_disk_full(error):
             raise
-        raise ModelSourceError(_first_line(error), fix=HUB_FIX) from error
+        raise ModelSourceError(first_line(error), fix=HUB_FIX) from error
     return Delivery(commit, tuple(declared(file, held[file.name].sha256) for file in files))
 
 
@@ -75,5 +75,6 @@ def _progress_bar(meter: Meter) -> type[Any]:
     return Bar
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What kind of error, and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"

@@ -2,20 +2,39 @@
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from emoscribe.catalog import locate
 from emoscribe.errors import InvalidRequestError, ModelMissingError
-from emoscribe.local_stages import load_classifier, locate_emotion_model
+from emoscribe.local_stages import EMOTION, WHISPER, load_classifier, locate_emotion_model
+from emoscribe.model_store.entry import default_catalog
 from emoscribe.settings import load_settings
-from emoscribe.types import EmotionRequest, EmotionScores
+from emoscribe.types import EmotionRequest, EmotionScores, Profile
 
 
 def test_a_name_is_a_model_of_the_catalogue(tmp_path: Path) -> None:
     folder, info = locate_emotion_model("emotion", tmp_path)
     assert folder == locate("emotion", tmp_path)
     assert (info.role, info.name, info.license) == ("emotion", "emotion", "Apache-2.0")
+
+
+@pytest.mark.parametrize("profile", get_args(Profile))
+def test_a_profile_names_its_models_as_the_catalogue_does(profile: Profile) -> None:
+    models = default_catalog().models
+    by_role = {models[name].role: name for name in default_catalog().profiles[profile]}
+    assert (by_role["transcription"], by_role["emotion"]) == (WHISPER[profile], EMOTION[profile])
+
+
+@pytest.mark.parametrize(("profile", "name"), [("embedded", "emotion"), ("fast", "emotion-fast")])
+def test_the_profile_chooses_the_model_unless_a_setting_does(
+    profile: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOSCRIBE_PROFILE", profile)
+    assert [info.name for info in load_classifier(load_settings()).models] == [name]
+    monkeypatch.setenv("EMOSCRIBE_EMOTION_MODEL", "emotion-fast")
+    assert [info.name for info in load_classifier(load_settings()).models] == ["emotion-fast"]
 
 
 def test_a_folder_is_served_and_named_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
