@@ -1,8 +1,10 @@
 """English sentences to the emotion their words express, by an ONNX classifier.
 
 Labels, thresholds, activation and length come from the model file's metadata; a file whose labels are not
-`labels.LABELS`, in that order, is refused. `context_sentences` there says with how many sentences before its own the
-model was trained; without it, or with 0, context is ignored. What the logits mean is said in `scoring.py`.
+`labels.LABELS`, in that order, is refused. `context_sentences` there says how many sentences before its own have a
+say in a text; without it, or with 0, context is ignored. With `context_share` they are judged by themselves and part of
+their logits is added (`scoring.Persistence`); without it the model reads them together with the text.
+What the logits mean is said in `scoring.py`.
 A processor with products of 8-bit numbers multiplies small weights as they are; others put them back to 32 bits first.
 On a CPU every text is run alone, so that its result does not depend on the texts it came with; batches would gain a
 third. Explanations, which ask for many variants of one text, run in batches; but not with a model that quantises its
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.floating[Any]]
+Outcome = TypeVar("Outcome")
 
 _PROBES: Final = (
     "No.",
@@ -93,36 +96,42 @@ class EmotionClassifier:
 
     def logits(self, requests: Sequence[EmotionRequest]) -> Floats:
         """The bare logits, (n, 7), for evaluation and calibration. Raises the error of the first bad request."""
-        encoded = []
-        for request in requests:
-            match self._encoder.encode(request):
-                case Encoded() as one:
-                    encoded.append(one)
-                case error:
-                    raise error
-        order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
-        logits = np.zeros((len(encoded), len(LABELS)), np.float32)
-        size = 1 if self._depends_on_batch else self._batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        results = self._pool.map(self._logits, ([encoded[number] for number in batch] for batch in batches))
-        for batch, result in zip(batches, results, strict=True):
-            logits[batch] = result
-        return logits
+        rows = self._rows([_good(self._encoder.encode(request)) for request in requests], self._batch_size)
+        return np.array([_good(row) for row in rows], np.float32).reshape(-1, len(LABELS))
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown()
 
     def _open_encoder(self, model_dir: Path) -> TextEncoder:
-        metadata = self._session.get_modelmeta().custom_metadata_map
+        card = self.card
+        apart = card.persistence is not None
         try:
-            context_sentences = int(metadata.get("context_sentences", "0"))
-            return TextEncoder(model_dir / "tokenizer.json", self.card.max_tokens, context_sentences)
+            return TextEncoder(model_dir / "tokenizer.json", card.max_tokens, card.context_sentences, apart=apart)
         except ValueError as error:
             raise unusable(model_dir.name, str(error)) from None
 
     def _score(self, encoded: Sequence[Encoded], size: int) -> list[EmotionScores | EmoScribeError]:
-        """One outcome for each, in order; up to `size` texts of like length are run together, on all threads."""
+        """One outcome for each, in order."""
+        return [
+            row if isinstance(row, EmoScribeError) else scores_of(row, self.card, context_used=one.context_used)
+            for one, row in zip(encoded, self._rows(encoded, size), strict=True)
+        ]
+
+    def _rows(self, encoded: Sequence[Encoded], size: int) -> list[Floats | EmoScribeError]:
+        """The logits of each, (7,), in order, the sentences before it being heard; each text is run once."""
+        texts = {one.ids: one for whole in encoded for one in (whole, *whole.before)}
+        rows = dict(zip(texts, self._run_all(list(texts.values()), size), strict=True))
+        if (persistence := self.card.persistence) is None:
+            return [rows[one.ids] for one in encoded]
+        heard = [[row for other in one.before if _is_finite(row := rows[other.ids])] for one in encoded]
+        return [
+            row if isinstance(row := rows[one.ids], EmoScribeError) else persistence.after(row, before)
+            for one, before in zip(encoded, heard, strict=True)
+        ]
+
+    def _run_all(self, encoded: Sequence[Encoded], size: int) -> list[Floats | EmoScribeError]:
+        """The logits of each, (7,), in order; up to `size` texts of like length are run together, on all threads."""
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
         size = 1 if self._depends_on_batch else min(size, math.ceil(len(order) / self._workers)) or 1
         jobs = [[encoded[number] for number in order[start : start + size]] for start in range(0, len(order), size)]
@@ -131,16 +140,13 @@ class EmotionClassifier:
         outcomes = dict(zip(order, chain.from_iterable(results), strict=True))
         return [outcomes[number] for number in range(len(encoded))]
 
-    def _run(self, batch: Sequence[Encoded]) -> list[EmotionScores | EmoScribeError]:
+    def _run(self, batch: Sequence[Encoded]) -> list[Floats | EmoScribeError]:
         try:
-            logits = self._logits(batch)
+            return list(self._logits(batch))
         except Exception as error:  # whatever the runtime raises; the culprit is found one by one
             if len(batch) > 1:
                 return [self._run([one])[0] for one in batch]
             return [StageError(f"The classifier failed on this text ({type(error).__name__}).")]
-        return [
-            scores_of(row, self.card, context_used=one.context_used) for row, one in zip(logits, batch, strict=True)
-        ]
 
     def _logits(self, batch: Sequence[Encoded]) -> Floats:
         """(batch, 7) for texts padded to the longest."""
@@ -163,6 +169,16 @@ class EmotionClassifier:
         if alone.shape != (len(_PROBES), len(LABELS)) or not np.isfinite(alone).all():
             raise unusable(self._info.name, f"its logits have the shape {alone.shape}, or are not numbers")
         return bool(np.abs(together - alone).max() > _LOGIT_TOLERANCE)
+
+
+def _good(outcome: Outcome | EmoScribeError) -> Outcome:
+    if isinstance(outcome, EmoScribeError):
+        raise outcome
+    return outcome
+
+
+def _is_finite(row: Floats | EmoScribeError) -> TypeGuard[Floats]:
+    return isinstance(row, np.ndarray) and bool(np.isfinite(row).all())
 
 
 def _model_file(model_dir: Path) -> Path:

@@ -1,11 +1,11 @@
-"""English as the tokens of the emotion model; the sentences before it go in as the second text of a pair.
+"""English as the tokens of the emotion model, and the sentences before it: apart, or as the second text of a pair.
 
-The text is kept from its start, the context from its end: what does not fit is the end of the text and, before that,
-the oldest words of the context.
+Which of the two, the model file says (`emotion.py`). Of a pair the text is kept from its start, the context from its
+end: what does not fit is the end of the text and, before that, the oldest words of the context.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ class Encoded:
     ids: tuple[int, ...]
     spans: tuple[Span | None, ...]  # where in the text a token stands; None for special tokens and the context's
     context_used: bool = False
+    before: "tuple[Encoded, ...]" = ()  # sentences before it that are judged by themselves, the nearest last
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,14 +41,18 @@ class Encoded:
             tuple(self.ids[number] for number in places),
             tuple(self.spans[number] for number in places),
             self.context_used and with_context,
+            self.before if with_context else (),
         )
 
 
 class TextEncoder:
     """Thread-safe."""
 
-    def __init__(self, file: Path, max_tokens: int, context_sentences: int = 0) -> None:
-        """`file`: tokenizer.json. At most `context_sentences` lines of a context are used. Raises ValueError."""
+    def __init__(self, file: Path, max_tokens: int, context_sentences: int = 0, *, apart: bool = False) -> None:
+        """`file`: tokenizer.json. At most `context_sentences` lines of a context are used: each by itself, if `apart`.
+
+        Raises ValueError for a file that is no tokenizer.
+        """
         from tokenizers import Tokenizer
 
         try:
@@ -58,6 +63,7 @@ class TextEncoder:
         self._tokenizer.no_padding()
         self._tokenizer.encode_special_tokens = True  # "[SEP]" in a text is what somebody said, no separator
         self._context_sentences = context_sentences
+        self._apart = apart
         self._unknown = self._tokenizer.token_to_id("[UNK]")
         self._room_alone = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._room_in_pair = max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=True)
@@ -67,7 +73,15 @@ class TextEncoder:
         given: tuple[object, object] = (request.text, request.context)
         if wrong := [one for one in given if not isinstance(one, str)]:
             return InvalidRequestError(f"A text is needed, not {type(wrong[0]).__name__}.")
-        text = _encodable(request.text)
+        lines = [line for line in _encodable(request.context).splitlines() if line.strip()]
+        lines = lines[-self._context_sentences :] if self._context_sentences else []
+        if not self._apart:
+            return self._encoded(_encodable(request.text), " ".join(lines))
+        whole = self._encoded(_encodable(request.text))
+        before = tuple(one for line in lines if isinstance(one := self._encoded(line), Encoded))
+        return replace(whole, context_used=bool(before), before=before) if isinstance(whole, Encoded) else whole
+
+    def _encoded(self, text: str, context: str = "") -> Encoded | EmoScribeError:
         if not text.strip():
             return InvalidRequestError("The text is empty: there are no words to judge.")
         try:
@@ -75,21 +89,20 @@ class TextEncoder:
             tokens.truncate(self._room_alone)
             if all(token == self._unknown for token in tokens.ids):
                 return InvalidRequestError("The classifier knows no word of the text.", fix="Give English text.")
-            context = self._context(_encodable(request.context), self._room_in_pair - len(tokens))
-            whole = self._tokenizer.post_process(tokens, context)
+            second = self._context(context, self._room_in_pair - len(tokens))
+            whole = self._tokenizer.post_process(tokens, second)
         except Exception as error:  # a bad item becomes a value
             return StageError(f"The text could not be tokenised ({type(error).__name__}).")
         first = whole.special_tokens_mask.index(0)
         spans: list[Span | None] = [None] * len(whole)
         spans[first : first + len(tokens)] = tokens.offsets
-        return Encoded(text, tuple(whole.ids), tuple(spans), context is not None)
+        return Encoded(text, tuple(whole.ids), tuple(spans), second is not None)
 
     def _context(self, context: str, room: int) -> "Encoding | None":
-        """The last sentences, as far as there is room; None for nothing."""
-        lines = [line for line in context.splitlines() if line.strip()]
-        if not self._context_sentences or not lines or room < 1:
+        """The end of it, as far as there is room; None for nothing."""
+        if not context or room < 1:
             return None
-        tokens = self._tokens(" ".join(lines[-self._context_sentences :]))
+        tokens = self._tokens(context)
         tokens.truncate(room, direction="left")
         return tokens if len(tokens) else None
 

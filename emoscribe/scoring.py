@@ -5,7 +5,7 @@ All of that was fitted after training and travels in the metadata of the ONNX fi
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -36,6 +36,20 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Persistence:
+    """Emotions last: part of what the sentences before expressed is added to a sentence's own logits."""
+
+    share: float  # in (0, 1), of the sentence just before; of each one further back half as much
+    usual: npt.NDArray[np.float64]  # (7,), logits of an ordinary sentence, which add nothing
+
+    def after(self, logits: Floats, before: Sequence[Floats]) -> Floats:
+        """The logits, (7,), of a sentence after those `before` it, each (7,), the nearest last."""
+        shares = self.share * 0.5 ** np.arange(len(before))[::-1]
+        carried = (share * (row - self.usual) for share, row in zip(shares, before, strict=True))
+        return np.asarray(logits + sum(carried), logits.dtype)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What the model file says about itself, checked."""
 
@@ -44,6 +58,8 @@ class ModelCard:
     temperature: float  # logits are divided by it before the sigmoid
     choice: Choice | None  # None: no choice was fitted
     review_below: Floats  # (7,), in [0, 1]: an answer with this label is flagged below this confidence
+    context_sentences: int  # so many before a sentence have a say; 0: none
+    persistence: Persistence | None  # how they have it; None: the model reads them together with the sentence
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str], name: str) -> Self:
@@ -56,6 +72,8 @@ class ModelCard:
                 float(metadata.get("temperature", "1")),
                 _choice(metadata),
                 _row(metadata.get("review_below", json.dumps([UNFITTED_REVIEW] * len(LABELS)))),
+                int(metadata.get("context_sentences", "0")),
+                _persistence(metadata),
             )
             activation = metadata["activation"]
         except (KeyError, ValueError, TypeError) as error:
@@ -68,6 +86,8 @@ class ModelCard:
             raise unusable(name, "it needs one review threshold from 0 to 1 for each label")
         if activation != "sigmoid" or card.max_tokens < 8 or not 0 < card.temperature < math.inf:
             raise unusable(name, "its activation, max_tokens or temperature is not one this program knows")
+        if card.context_sentences < 0:
+            raise unusable(name, "context_sentences is negative")
         return card
 
 
@@ -121,6 +141,15 @@ def _choice(metadata: Mapping[str, str]) -> Choice | None:
     if not 0 < scale < math.inf or not np.isfinite(bias).all():
         raise ValueError("choice_scale and choice_bias must be numbers, the scale above 0")
     return Choice(scale, bias)
+
+
+def _persistence(metadata: Mapping[str, str]) -> Persistence | None:
+    if "context_share" not in metadata:
+        return None
+    share, usual = float(metadata["context_share"]), _row(metadata["usual_logits"])
+    if not 0 < share < 1 or not np.isfinite(usual).all():
+        raise ValueError("context_share must be between 0 and 1, usual_logits numbers")
+    return Persistence(share, usual)
 
 
 def _row(text: str) -> npt.NDArray[np.float64]:

@@ -172,7 +172,7 @@ class EmotionRequest:
     """One English sentence to be judged, and the sentences before it."""
 
     text: str
-    context: str = ""  # one sentence a line, the nearest last; a model that was trained without ignores it
+    context: str = ""  # one sentence a line, the nearest last; some models ignore it
 
 
 @dataclass(frozen=True, slots=True)

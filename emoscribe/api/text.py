@@ -64,7 +64,7 @@ class EmotionTexts(Texts):
     contexts: Annotated[tuple[Text, ...], Field(max_length=MAX_TEXTS)] = Field(
         default=(),
         description="Nothing, or one for each text: the sentences said before it, in the same language, one a line, "
-        "the nearest last. Models that were trained with context use it; `context_used` tells.",
+        "the nearest last. The last two have a say, if the model hears any; `context_used` tells.",
     )
     explain: bool = Field(
         default=False, description=f"With the weights of the words; then at most {MAX_EXPLAINED_TEXTS} texts."

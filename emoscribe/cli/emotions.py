@@ -24,7 +24,9 @@ def command(
     language: Annotated[str, typer.Option(help="Language of the texts, ISO 639-1.")] = "en",
     context: Annotated[
         bool,
-        typer.Option("--context", help="The lines follow each other: a model that uses context gets the two before."),
+        typer.Option(
+            "--context", help="The lines follow each other: the two before have a say in the emotion of each."
+        ),
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="With the weights of the words.")] = False,
     profile: Annotated[str | None, typer.Option(help="Model profile: embedded, fast or quality.")] = None,

@@ -45,6 +45,11 @@ single answers are often wrong. Show the confidence with each answer, keep the r
 - **Profiles of single persons**, and anything a person has not been told of where the law asks for it.
 """
 
+_TAUGHT: Final = """
+Beside people's labels it learnt what a larger model, `{teacher}`, thinks of each text; and that alone of
+{unlabelled:,} texts more. So it has that model's mistakes too.
+"""
+
 _RISKS: Final = """The exchanges below show little: made-up sentences with another name, pronoun, dialect or group of
 people. A large change proves a problem, a small one proves nothing. Beyond them:
 
@@ -121,14 +126,15 @@ def _learnt(manifest: Path | None) -> str:
     if manifest is None:
         return "The reports do not say; see the model's own page (models/emotion/README.md)."
     try:
-        corpora: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))["corpora"]
-        rows = [(c["title"], c.get("licence", ""), f"{c['rows']:,}", c.get("origin", "")) for c in corpora]
+        record: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+        rows = [(c["title"], c.get("licence", ""), f"{c['rows']:,}", c.get("origin", "")) for c in record["corpora"]]
+        taught = _TAUGHT.format(**record) if record.get("teacher") else ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidRequestError(
             f"{manifest} is no manifest of training data ({type(error).__name__}).",
             fix="Give the manifest.json of `emoscribe train`.",
         ) from None
-    return _table(("data", "licence", "rows", "origin"), rows)
+    return _table(("data", "licence", "rows", "origin"), rows) + taught
 
 
 def _measured(evaluations: Sequence[Evaluation]) -> str:

@@ -25,7 +25,7 @@ from emoscribe.types import EmotionRequest, ModelInfo
 
 MOST_F1_LOST: Final = 0.005  # macro-F1, of all labels at their thresholds
 MOST_ECE_ADDED: Final = 0.01
-REFERENCE_TEXTS: Final = 500  # whose exact logits are kept
+REFERENCE_TEXTS: Final = 2_500  # at most; of 500, ECE in 15 bins moved by 0.015 where logits moved by 0.02
 INFO: Final = ModelInfo(role="emotion", name="in training", version="", sha256="", license="Apache-2.0")
 
 

@@ -13,7 +13,7 @@ from emoscribe.evaluation.calibrate import (
     fit_temperature,
     fit_thresholds,
 )
-from emoscribe.scoring import Choice, Floats
+from emoscribe.scoring import Choice, Floats, Persistence
 from emoscribe.training.options import ExportOptions
 
 
@@ -25,15 +25,25 @@ class Fitted:
     thresholds: Floats  # (7,), of sigmoid(logits / temperature)
     choice: Choice
     review_below: Floats  # (7,)
+    persistence: Persistence | None = None
 
     def plain(self) -> dict[str, object]:
         """For JSON."""
+        context = (
+            {
+                "context_share": persistence.share,
+                "usual_logits": persistence.usual.round(4).tolist(),
+            }
+            if (persistence := self.persistence)
+            else {}
+        )
         return {
             "temperature": round(self.temperature, 4),
             "thresholds": self.thresholds.round(4).tolist(),
             "choice_scale": round(self.choice.scale, 4),
             "choice_bias": self.choice.bias.round(4).tolist(),
             "review_below": self.review_below.round(4).tolist(),
+            **context,
         }
 
 
@@ -50,4 +60,5 @@ def fit(logits: Floats, gold: npt.NDArray[np.bool_], options: ExportOptions) -> 
     predicted = likely.argmax(1)
     right = gold[np.arange(len(gold)), predicted]
     review = fit_review_thresholds(likely.max(1), right, predicted, ReviewOptions(options.target_risk))
-    return Fitted(temperature, fit_thresholds(logits / temperature, gold), choice, review)
+    persistence = Persistence(options.context_share, logits.mean(0, np.float64)) if options.context_share else None
+    return Fitted(temperature, fit_thresholds(logits / temperature, gold), choice, review, persistence)

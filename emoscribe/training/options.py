@@ -22,7 +22,6 @@ class PrepareOptions:
     corpora: Mapping[str, CorpusShare] = field(default_factory=dict)
     held_out: tuple[str, ...] = ()  # corpora whose dev and test texts must not be learnt
     teacher: str = ""  # an emotion model, by name or folder, whose opinion rows get; "": none
-    taught: tuple[str, ...] = ()  # the corpora whose rows get it; (): all
     unlabelled: tuple[str, ...] = ()  # text files or corpora of which only the teacher's opinion is learnt
     corrections_as: str = "xed"  # the corpus whose scale and bias corrections share: spoken lines too
     corrections_repeat: int = 5  # how often each correction is learnt in an epoch
@@ -54,6 +53,7 @@ class TrainOptions:
     max_tokens: int = 96
     heard_share: float = 0.35  # rows that are learnt as a transcript would write them
     variant_share: float = 0.5  # rows with variants that are learnt in one of them
+    alone_share: float = 0.5  # rows that have a context (corrections): without it
     split_share: float = 0.3  # rows of several sentences: the last with the others as its context
     stray_context_share: float = 0.1  # rows with the sentence of another row as context, which means nothing
     checkpoint_steps: int = 500
@@ -67,7 +67,8 @@ class ExportOptions:
     calibrate_on: tuple[str, ...] = ("xed", "brighter-ptbr")  # dev splits that are like our input
     calibration_rows: int = 0  # of each at most; 0: all
     max_tokens: int = 128
-    context_sentences: int = 2
+    context_sentences: int = 2  # so many before a sentence have a say in its emotion; 0: none
+    context_share: float = 0.0  # of their own logits that is added to the sentence's; 0: they are read together with it
     word_bits: int = 8  # of the word vectors of the small file; 8 or 4
     four_bit_layers: int = 0  # so many of the lowest layers have 4 bits there, the others 8
     balance: float = 0.5  # how far rare labels are favoured in the choice of one label; 1: all count the same

@@ -80,9 +80,7 @@ def prepare(
         )
     rows += _unlabelled(options, folder, held_out, {row.text for row in rows})
     if models.teacher:
-        judged = [row for row in rows if not options.taught or row.corpus in options.taught]
-        others = [row for row in rows if options.taught and row.corpus not in options.taught]
-        rows = others + taught(judged, models.teacher, lambda done, of: on_progress("teacher: judged", done, of))
+        rows = taught(rows, models.teacher, lambda done, of: on_progress("teacher: judged", done, of))
     write_rows(out / "train.jsonl", rows)
     digest = hashlib.sha256((out / "train.jsonl").read_bytes()).hexdigest()
     manifest: dict[str, object] = {"seed": options.seed, "rows": len(rows), "sha256": digest, "corpora": records}

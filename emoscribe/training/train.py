@@ -142,10 +142,13 @@ class Trainer:
         options, text, context = self.options, row.text, row.context
         if row.variants and chance.random() < options.variant_share:
             text = chance.choice(row.variants)
-        if not context and chance.random() < options.split_share:
-            context, text = _split(text)
-        if not context and chance.random() < options.stray_context_share:
-            context = stray.text
+        if context:
+            context = "" if chance.random() < options.alone_share else context
+        else:
+            if chance.random() < options.split_share:
+                context, text = _split(text)
+            if not context and chance.random() < options.stray_context_share:
+                context = stray.text
         if chance.random() < options.heard_share:
             text = as_heard(text, chance)
             context = as_heard(context, chance) if context else ""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emoscribe.emotion import ClassifierOptions, EmotionClassifier
+from emoscribe.encoding import Encoded
 from emoscribe.errors import EmoScribeError, InvalidRequestError, ModelIntegrityError, StageError
 from emoscribe.labels import LABELS
 from emoscribe.processor import has_integer_products
@@ -217,6 +218,70 @@ def test_the_temperature_of_the_metadata_flattens_the_scores(tmp_path: Path, tin
         assert abs(hot.scores[label] - 0.5) < abs(cold.scores[label] - 0.5)
 
 
+# --- sentences before that are judged by themselves -------------------------------------------------------
+
+CARRIED = {**GOOD_METADATA, "context_sentences": "2", "context_share": "0.25", "usual_logits": json.dumps([0.5] * 7)}
+
+
+@pytest.fixture(scope="module")
+def carrying(tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
+    """A quarter of what the sentence before has beyond 0.5 is added to a text's logits, an eighth of the one before."""
+    folder = save_classifier(tmp_path_factory.mktemp("carrying"), rows(), CARRIED)
+    return EmotionClassifier(folder, INFO, ClassifierOptions(device="cpu", threads=2))
+
+
+def test_part_of_what_was_said_before_is_added(carrying: EmotionClassifier) -> None:
+    fine, died, left = carrying.logits(asked(["fine", "he died", "she left"]))
+    (one, two) = carrying.logits([EmotionRequest("fine", "he died"), EmotionRequest("fine", "he died\nshe left")])
+    assert one == pytest.approx(fine + 0.25 * (died - 0.5), abs=1e-5)
+    assert two == pytest.approx(fine + 0.25 * (left - 0.5) + 0.125 * (died - 0.5), abs=1e-5)
+    (scores, alone) = scored(carrying.classify([EmotionRequest("fine", "he died"), EmotionRequest("fine")]))
+    assert scores.context_used
+    assert not alone.context_used
+    odds = [math.log(score / (1 - score)) for score in scores.scores.values()]
+    assert odds == pytest.approx(one.tolist(), abs=1e-4)
+
+
+def test_each_text_is_run_once_however_often_it_is_context(
+    carrying: EmotionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = list[int]()
+    compute = EmotionClassifier._logits
+
+    def counting(self: EmotionClassifier, batch: Sequence[Encoded]) -> object:
+        run.append(len(batch))
+        return compute(self, batch)
+
+    monkeypatch.setattr(EmotionClassifier, "_logits", counting)
+    said = TEXTS[:8]
+    scored(carrying.classify([EmotionRequest(text, "\n".join(said[:k][-2:])) for k, text in enumerate(said)]))
+    assert sum(run) == len(said)
+
+
+def test_a_sentence_before_that_fails_has_no_say(tmp_path: Path) -> None:
+    small = EmotionClassifier(save_classifier(tmp_path, rows(tokens=29_000), CARRIED), INFO)
+    rare = "Such hysteria!"  # token 29,004 is out of range
+    good = EmotionRequest("I am sad.", "She left.")
+    outcomes = small.classify([EmotionRequest("I am sad.", f"{rare}\nShe left."), good, EmotionRequest(rare, "Yes.")])
+    assert outcomes[0] == outcomes[1]
+    assert isinstance(outcomes[2], StageError)
+
+
+def test_the_bundled_model_hears_the_sentences_before(classifier: EmotionClassifier) -> None:
+    happy, sad, alone = scored(
+        classifier.classify(
+            [EmotionRequest("And then he came.", before) for before in (TEXTS[0], "She died yesterday.", "")]
+        )
+    )
+    assert happy.context_used
+    assert not alone.context_used
+    assert happy.scores["happiness"] > alone.scores["happiness"] > sad.scores["happiness"]
+    assert sad.scores["sadness"] > alone.scores["sadness"] > happy.scores["sadness"]
+
+
+# --- metadata and files -------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -235,6 +300,10 @@ def test_the_temperature_of_the_metadata_flattens_the_scores(tmp_path: Path, tin
         {"max_tokens": "many"},
         {"temperature": "0"},
         {"temperature": "nan"},
+        {"context_sentences": "-1"},
+        {"context_share": "1", "usual_logits": json.dumps([0] * 7)},
+        {"context_share": "0.1", "usual_logits": json.dumps([0] * 6)},
+        {"context_share": "0.1"},
     ],
 )
 def test_wrong_metadata_is_refused(wrong: dict[str, str]) -> None:

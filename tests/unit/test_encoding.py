@@ -1,5 +1,7 @@
 """Text and context as tokens: what fits, what is cut off, and from which end."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,6 +80,23 @@ def test_no_text_can_write_special_tokens(encoder: TextEncoder) -> None:
         for one in (encoded(encoder, written, "or"), encoded(encoder, "fine", written)):
             for special in (plain.ids[0], plain.ids[-1]):
                 assert one.ids.count(special) == plain.ids.count(special)
+
+
+def test_sentences_that_are_judged_by_themselves_stand_apart() -> None:
+    apart, alone = TextEncoder(TOKENIZER, MAX_TOKENS, 2, apart=True), TextEncoder(TOKENIZER, MAX_TOKENS)
+    one = encoded(apart, "fine", "one\nhe died\n \ud800\nshe left")
+    assert one.before == (encoded(alone, "he died"), encoded(alone, "she left"))
+    assert one.context_used
+    assert replace(one, context_used=False, before=()) == encoded(alone, "fine") == encoded(apart, "fine")
+    every = [True] * len(one)
+    assert one.keeping(every) == one
+    assert one.keeping(every, with_context=False) == encoded(alone, "fine")
+
+
+def test_sentences_that_cannot_be_judged_have_no_say() -> None:
+    apart = TextEncoder(TOKENIZER, MAX_TOKENS, 2, apart=True)
+    assert encoded(apart, "fine", "你好吗\n😂") == encoded(apart, "fine")
+    assert isinstance(apart.encode(EmotionRequest("😂", "he died")), InvalidRequestError)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\ud800", None, 3])

@@ -246,6 +246,11 @@ def test_the_card_tells_what_the_model_learnt_from(evaluation: Evaluation, tmp_p
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"corpora": [{"title": "XED", "licence": "CC BY 4.0", "rows": 17751}]}))
     assert "| XED | CC BY 4.0 | 17,751 |" in card([evaluation], manifest)
+    assert "larger model" not in card([evaluation], manifest)
+    manifest.write_text(json.dumps({"corpora": [], "teacher": "emotion", "unlabelled": 2162}))
+    assert "larger model, `emotion`, thinks of each text; and that alone of\n2,162 texts" in card(
+        [evaluation], manifest
+    )
     manifest.write_text("[]")
     with pytest.raises(InvalidRequestError, match="no manifest"):
         card([evaluation], manifest)
@@ -265,6 +270,4 @@ def test_the_cards_of_this_repository_are_what_their_reports_say_of_the_bundled_
     again = "evaluate it anew and write the card (docs/evaluation.md, For a new model)"
     assert page.read_text(encoding="utf-8") == card(reports, ROOT / "models" / name / "data.json"), again
     bundled = model_info(name, load_settings().models_dir)
-    assert {report.model for report in reports} == {bundled.model_copy(update={"name": "emotion"})}, (
-        again
-    )  # its first name
+    assert {report.model for report in reports} == {bundled}, again

@@ -19,7 +19,9 @@ from tests.conftest import ROOT
 from tests.tiny_classifier import GOOD_METADATA, TOKENIZER, rows, save_classifier
 
 INFO = ModelInfo(role="emotion", name="emotion", version="1", sha256="0" * 64, license="Apache-2.0")
-WITH_CONTEXT = {**GOOD_METADATA, "context_sentences": "2", "max_tokens": "64"}
+TOGETHER = {**GOOD_METADATA, "context_sentences": "2", "max_tokens": "64"}
+APART = {**TOGETHER, "context_share": "0.3", "usual_logits": json.dumps([0.1] * len(LABELS))}
+"""How a model takes the sentences before: read together with the text, or judged by themselves."""
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +29,10 @@ def bundled() -> EmotionClassifier:
     return EmotionClassifier(ROOT / "models" / "emotion", INFO, ClassifierOptions(device="cpu", threads=2))
 
 
-@pytest.fixture(scope="module")
-def additive(tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
+@pytest.fixture(scope="module", params=[TOGETHER, APART], ids=["together", "apart"])
+def additive(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> EmotionClassifier:
     """Its logits are sums over tokens, so a word's true weight is known: the sum over its tokens."""
-    folder = save_classifier(tmp_path_factory.mktemp("additive"), 0.3 * rows(), WITH_CONTEXT)
+    folder = save_classifier(tmp_path_factory.mktemp("additive"), 0.3 * rows(), request.param)
     return EmotionClassifier(folder, INFO, ClassifierOptions(device="cpu", threads=2))
 
 

@@ -142,9 +142,9 @@ def test_the_reference_keeps_exact_logits_by_the_name_of_the_text(tmp_path: Path
 
     examples = [
         Example(f"text {k}", frozenset({"fear"}), source="xed" if k % 2 else "brighter-ptbr", id=str(k))
-        for k in range(2000)
+        for k in range(6000)
     ]
-    logits = np.random.default_rng(0).normal(size=(2000, 7))
+    logits = np.random.default_rng(0).normal(size=(6000, 7))
     write_reference(tmp_path / "reference.json", examples, logits)
     keys, kept = read_reference(tmp_path / "reference.json")
     assert len(set(keys)) == REFERENCE_TEXTS
@@ -174,6 +174,30 @@ def test_context_takes_part_only_where_the_file_says_so(models: Path, tmp_path: 
     write_metadata(tmp_path / "model.onnx", METADATA | {"context_sentences": 0})
     [again] = classifier(tmp_path).logits([REQUESTS[1]])
     assert np.abs(bare - again).max() < 1e-5
+
+
+def test_what_is_fitted_says_how_the_sentences_before_are_heard() -> None:
+    from emoscribe.scoring import ModelCard
+    from emoscribe.training.fitting import fit
+    from emoscribe.training.options import ExportOptions
+
+    chance = np.random.default_rng(1)
+    gold = np.eye(7, dtype=bool)[chance.integers(0, 7, 300)]
+    logits = (chance.normal(0, 1, (300, 7)) + 2 * gold - 1).astype(np.float32)
+    for share in (0.0, 0.2):
+        fitted = fit(logits, gold, ExportOptions(context_share=share)).plain()
+        written = {key: str(value) for key, value in fitted.items()} | {
+            "labels": str(list(LABELS)).replace("'", '"'),
+            "activation": "sigmoid",
+            "max_tokens": "64",
+        }
+        persistence = ModelCard.from_metadata(written, "emotion").persistence
+        if not share:
+            assert persistence is None
+            continue
+        assert persistence is not None
+        assert persistence.share == share
+        assert persistence.usual == pytest.approx(logits.mean(0), abs=1e-4)
 
 
 def test_a_file_that_gives_other_logits_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

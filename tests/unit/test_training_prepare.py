@@ -134,15 +134,6 @@ def test_every_row_gets_the_teachers_opinion_and_each_text_is_judged_once(corpor
     assert (manifest["teacher"], manifest["unlabelled"]) == ("a", 2)
 
 
-def test_a_teacher_can_be_kept_to_some_corpora(corpora: Path, tmp_path: Path) -> None:
-    shares = {"brighter-eng": CorpusShare(), "brighter-ptbr": CorpusShare()}
-    options = PrepareOptions(corpora=shares, teacher="a", taught=("brighter-ptbr",))
-    prepare(options, Inputs(corpora), tmp_path, Models(FakeTranslator(), None, with_opinion), lambda *_: None)
-    rows = list(read_rows(tmp_path / "train.jsonl"))
-    assert {row.corpus for row in rows if row.soft} == {"brighter-ptbr"}
-    assert {row.corpus for row in rows if not row.soft} == {"brighter-eng"}
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,6 +1,7 @@
 """Learning, with a tiny encoder: repeatable, resumable, and it learns."""
 
 import json
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -297,6 +298,19 @@ def test_padding_and_neighbours_change_nothing_and_context_does_by_attention_onl
     assert torch.allclose(got[0], expected, atol=1e-5)
     assert not torch.allclose(got[1], expected, atol=1e-4)
     assert torch.allclose(pooled[-1][1], states[-1][1, : len(alone.ids)].mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("alone_share", "texts"), [(0.0, {"before\nthat"}), (0.5, {"", "before\nthat"}), (1.0, {""})])
+def test_a_row_with_a_context_is_learnt_with_and_without_it(
+    tmp_path: Path, encoder: Path, alone_share: float, texts: set[str]
+) -> None:
+    from emoscribe.training.train import Trainer
+
+    row = replace(rows()[0], context="before\nthat")
+    options = TrainOptions(alone_share=alone_share, heard_share=0.0, split_share=1.0, stray_context_share=1.0)
+    trainer = Trainer(options, [row], encoder, tmp_path)
+    chance = random.Random(1)
+    assert {trainer._pair(row, chance, rows()[1]) for _ in range(50)} == {(row.text, context) for context in texts}
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
