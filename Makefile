@@ -26,8 +26,8 @@ serve: $(VENV)/.service models
 
 test: models lint
 	$(VENV)/bin/emoscribe models pull training
-	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit tests/infra
-	$(VENV)/bin/pytest tests/contract tests/service tests/e2e
+	$(VENV)/bin/pytest -n 2 --dist loadfile tests/unit tests/infra tests/service
+	$(VENV)/bin/pytest tests/contract tests/e2e
 
 lint: $(VENV)/.testing
 	$(VENV)/bin/ruff check .
