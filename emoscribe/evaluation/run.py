@@ -109,7 +109,7 @@ def evaluate(options: EvaluationOptions, settings: Settings, tell: Tell) -> Outc
 
 
 def _no_context(loaded: LoadedJudge, contexts: Sequence[str], data: str) -> InvalidRequestError:
-    cause = f"{loaded.title} was trained without context" if any(contexts) else f"{data} has no context"
+    cause = f"{loaded.title} hears no context" if any(contexts) else f"{data} has no context"
     return InvalidRequestError(f"{cause}.", fix="Leave out --context.")
 
 

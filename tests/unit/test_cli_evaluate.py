@@ -99,7 +99,7 @@ def test_a_model_that_reads_context_gets_it_and_one_that_does_not_says_so(
     with_context.write_text('{"text": "house", "labels": "fear", "context": "Run!"}\n')
     refused = error(run("evaluate", "--data", with_context, "--model", model, "--context"))
     assert isinstance(refused, InvalidRequestError)
-    assert "trained without context" in refused.message
+    assert "hears no context" in refused.message
     nothing = error(run("evaluate", "--data", mine, "--model", model, "--context"))
     assert "mine.jsonl has no context" in str(nothing)
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from emoscribe.emotion import ClassifierOptions, EmotionClassifier
 from emoscribe.model_store.entry import default_catalog
+from emoscribe.types import ModelInfo
 from tests.conftest import ROOT
 
 MEASURED = sorted(path.parent for path in (ROOT / "models").glob("*/reference.json"))
@@ -26,6 +29,20 @@ def test_the_shipped_file_is_the_one_that_the_export_let_pass(folder: Path) -> N
     assert exact["macro_f1"] - small["macro_f1"] <= MOST_F1_LOST
     assert small["ece"] - exact["ece"] <= MOST_ECE_ADDED
     assert model.stat().st_size < 95_000_000
+
+
+@pytest.mark.parametrize(("name", "configuration"), [("emotion", "full"), ("emotion-fast", "fast")])
+def test_the_shipped_file_is_what_its_configuration_asks_for(name: str, configuration: str) -> None:
+    from emoscribe.training.config import read_config
+
+    folder = ROOT / "models" / name
+    asked = json.loads(json.dumps(asdict(read_config(configuration).export)))
+    assert json.loads((folder / "export.json").read_text())["options"] == asked
+    info = ModelInfo(role="emotion", name=name, version="", sha256="", license="")
+    card = EmotionClassifier(folder, info, ClassifierOptions(device="cpu", threads=1)).card
+    assert card.context_sentences == asked["context_sentences"]
+    assert card.persistence is not None
+    assert card.persistence.share == asked["context_share"]
 
 
 @pytest.mark.shared_data
