@@ -1,4 +1,4 @@
-"""What is fitted to a model's answers on a dev set, after training: thresholds, temperature, the one label, the flag.
+"""What is fitted to a model's answers on a dev set, after training: probabilities, thresholds, the one label, the flag.
 
 All of it is stored with the model. Logits are (n, 7) in the order of LABELS. Nothing here is random.
 Needs the extra `evaluate` (SciPy).
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emoscribe.errors import InvalidRequestError
 from emoscribe.labels import LABELS
-from emoscribe.scoring import Choice
+from emoscribe.scoring import Choice, Lines, log_odds
 
 Numbers = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
@@ -20,6 +20,8 @@ Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.integer[Any]]
 
 _EDGE: Final = 0.01  # thresholds stay this far from 0 and 1
+RIDGE: Final = 10.0
+"""Of lines of log-odds: chosen by the ECE of dev answers left out of the fit (docs/experiments.md)."""
 NEVER_KEPT: Final = 1.0
 """The review threshold of a label whose answers are all flagged, however high their confidence."""
 
@@ -44,7 +46,7 @@ class ReviewOptions:
 def fit_thresholds(logits: Numbers, gold: Flags) -> Floats:
     """Per label the threshold of sigmoid(logits) with the best F1, (7,); 0.5 for a label nobody gave.
 
-    Give logits / temperature where the model has one. Thresholds lie in the middle of the gap they were found in.
+    Give the log-odds of the model's probabilities. Thresholds lie in the middle of the gap they were found in.
     """
     probabilities = _sigmoid(_checked(logits, gold))
     return np.array([_best_threshold(probabilities[:, k], gold[:, k]) for k in range(len(LABELS))])
@@ -77,6 +79,18 @@ def fit_temperature(logits: Numbers, gold: Flags) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=np.log((0.05, 20)), method="bounded").x))
 
 
+def fit_scores(logits: Numbers, gold: Flags, ridge: float = RIDGE) -> Lines:
+    """Platt scaling for each label (Platt 1999) by maximum likelihood, from logits to its probability; gold is (n, 7).
+
+    A network whose loss makes rare labels weigh more gives them probabilities that are too high. A label nobody gave
+    keeps its logits.
+    """
+    values = _checked(logits, gold)
+    lines = [_line(values[:, k], gold[:, k], ridge) if gold[:, k].any() else (1.0, 0.0) for k in range(len(LABELS))]
+    slope, shift = np.array(lines).T
+    return Lines(slope, shift)
+
+
 def fit_choice(logits: Numbers, label: Places, options: ChoiceOptions = ChoiceOptions()) -> Choice:
     """Vector scaling by maximum likelihood; `label` (n,) is the place of the one right label in LABELS.
 
@@ -102,6 +116,35 @@ def fit_choice(logits: Numbers, label: Places, options: ChoiceOptions = ChoiceOp
     edges = [(np.log(0.01), np.log(20))] + [(-10.0, 10.0)] * len(LABELS)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=edges).x
     return Choice(float(np.exp(found[0])), found[1:] - found[1:].mean())
+
+
+def fit_trust(probability: Numbers, label: Places, is_right: Flags, ridge: float = RIDGE) -> Lines:
+    """Platt scaling for each label (Platt 1999) by maximum likelihood; all three arguments are (n,).
+
+    `probability`: of the answer in the choice; `label`: its place in LABELS. A choice that favours rare labels gives
+    them the probabilities of a world in which they are more frequent; this puts that right, and changes no label. The
+    ridge, on the sum over the answers of a label, keeps one with few answers near its probabilities as they are.
+    """
+    lines = [_line(log_odds(probability[label == k]), is_right[label == k], ridge) for k in range(len(LABELS))]
+    slope, shift = np.array(lines).T
+    return Lines(slope, shift)
+
+
+def _line(odds: Floats, is_true: Flags, ridge: float) -> Floats:
+    """Slope and shift, (2,), for one label; 1 and 0 for nothing to fit to."""
+    from scipy.optimize import minimize
+
+    sign = np.where(is_true, -1.0, 1.0)
+
+    def loss(line: Floats) -> tuple[float, Floats]:
+        values = sign * (line[0] * odds + line[1])
+        slope = sign * _sigmoid(values)
+        away = line - (1.0, 0.0)
+        cost = np.logaddexp(0, values).sum() + ridge / 2 * (away @ away)
+        return float(cost), np.array([slope @ odds, slope.sum()]) + ridge * away
+
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=((0.1, 10), (-10, 10)))
+    return np.asarray(found.x, np.float64)
 
 
 def _weights(target: Flags, balance: float) -> Floats:

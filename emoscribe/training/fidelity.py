@@ -82,18 +82,16 @@ def logits_of(folder: Path, examples: Sequence[Example], *, in_8_bits: bool = Fa
 
 def quality(logits: Floats, gold: npt.NDArray[np.bool_], fitted: Fitted) -> Quality:
     """`logits` and `gold` (n, 7)."""
-    from scipy.special import expit
     from sklearn.metrics import f1_score
 
-    above = expit(logits / fitted.temperature) >= fitted.thresholds
-    likely = fitted.choice.probabilities(logits)  # (n, 7)
-    label = likely.argmax(1)
+    above = fitted.scores.probabilities(logits) >= fitted.thresholds
+    label, confidence = fitted.choice.answers(logits)
     single = gold.sum(1) == 1
     scored = np.flatnonzero(gold.any(0))
     several = f1_score(gold[:, scored], above[:, scored], average="macro", zero_division=0.0)
     one = f1_score(gold[single].argmax(1), label[single], labels=scored, average="macro", zero_division=0.0)
     right = gold[np.arange(len(gold)), label]
-    return Quality(*(round(float(x), 5) for x in (several, one, expected_error(likely.max(1), right))))
+    return Quality(*(round(float(x), 5) for x in (several, one, expected_error(confidence, right))))
 
 
 def cost(exact: tuple[Floats, Quality], small: tuple[Floats, Quality]) -> Cost:

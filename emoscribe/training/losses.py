@@ -1,4 +1,7 @@
-"""What a step learns: people's labels, weighed by how rare they are, and a teacher's opinion where there is one."""
+"""What a step learns: people's labels, weighed by how rare they are, and a teacher's opinion where there is one.
+
+A row without an opinion, as a correction is, counts by its labels alone and no less than the others.
+"""
 
 from collections.abc import Sequence
 
@@ -22,17 +25,27 @@ class Losses:
 
     def of(self, logits: Tensor, rows: Sequence[Row], network: EmotionNetwork) -> Tensor:
         """The mean loss of a batch; `logits` are those of the common head, (batch, 7)."""
-        hard = self._of_labels(network.for_corpora(logits, self._corpus([row.corpus for row in rows])), rows)
-        taught = [place for place, row in enumerate(rows) if row.soft]
         share = self.options.teacher_share
-        if not taught or not share:
-            return hard
-        soft = torch.tensor([rows[place].soft for place in taught], dtype=torch.float32, device=self.device)
-        speaks_as = self._corpus([self.options.teacher_speaks_as] * len(taught))
-        heard = network.for_corpora(logits[taught], speaks_as)
-        return (1 - share) * hard + share * binary_cross_entropy_with_logits(heard, soft)
+        parts: dict[bool, list[int]] = {True: [], False: []}  # places of rows with an opinion, and of those without
+        for place, row in enumerate(rows):
+            parts[bool(row.soft and share)].append(place)
+        losses = []
+        for is_taught, places in parts.items():
+            if places:
+                own, chosen = logits[places], [rows[place] for place in places]
+                loss = self._of_labels(own, chosen, network)
+                if is_taught:
+                    loss = (1 - share) * loss + share * self._of_teacher(own, chosen, network)
+                losses.append(loss * (len(places) / len(rows)))
+        return torch.stack(losses).sum()
 
-    def _of_labels(self, logits: Tensor, rows: Sequence[Row]) -> Tensor:
+    def _of_teacher(self, logits: Tensor, rows: Sequence[Row], network: EmotionNetwork) -> Tensor:
+        soft = torch.tensor([row.soft for row in rows], dtype=torch.float32, device=self.device)
+        heard = network.for_corpora(logits, self._corpus([self.options.teacher_speaks_as] * len(rows)))
+        return binary_cross_entropy_with_logits(heard, soft)
+
+    def _of_labels(self, logits: Tensor, rows: Sequence[Row], network: EmotionNetwork) -> Tensor:
+        logits = network.for_corpora(logits, self._corpus([row.corpus for row in rows]))
         smoothing = self.options.label_smoothing
         labels = torch.tensor([row.labels for row in rows], dtype=torch.float32, device=self.device)
         known = torch.tensor([row.known for row in rows], dtype=torch.float32, device=self.device)

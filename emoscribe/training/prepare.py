@@ -57,7 +57,7 @@ def prepare(
     folder = inputs.folder
     held_out = _held_out(options, folder)
     corrected = [row for path in inputs.corrections for row in _corrected(path, options)]
-    rows: list[Row] = corrected * options.corrections_repeat
+    rows = list[Row]()
     records: list[dict[str, object]] = []
     if inputs.corrections:
         records.append({"corpus": "corrections", "title": "Corrections of this installation", "rows": len(corrected)})
@@ -78,9 +78,11 @@ def prepare(
             | {"mapping": corpus.mapping, "rows": len(own), "labels": dict(sorted(counts.items()))}
             | {"with_variants": sum(bool(row.variants) for row in own), **asdict(share)}
         )
-    rows += _unlabelled(options, folder, held_out, {row.text for row in rows})
+    rows += _unlabelled(options, folder, held_out, {row.text for row in (*corrected, *rows)})
     if models.teacher:
         rows = taught(rows, models.teacher, lambda done, of: on_progress("teacher: judged", done, of))
+    # people's word alone: what they correct is what a teacher like the model in use got wrong
+    rows = corrected * options.corrections_repeat + rows
     write_rows(out / "train.jsonl", rows)
     digest = hashlib.sha256((out / "train.jsonl").read_bytes()).hexdigest()
     manifest: dict[str, object] = {"seed": options.seed, "rows": len(rows), "sha256": digest, "corpora": records}

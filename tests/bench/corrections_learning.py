@@ -2,12 +2,13 @@
 
     python -m tests.bench.corrections_learning [--rows 1200] [--corrections 400] [--epochs 1]
         [--frozen-layers 0] [--threads 2]
+    python -m tests.bench.corrections_learning --write FILE [--corrections 800] [--domain isear]
 
 A small run: MiniLM on some rows of GoEmotions and of film lines, three times with the same seed. *before*: without
 corrections. *added*: as `emoscribe train --add` does it, the corrections together with everything. *alone*: from the
 weights of *before* on the corrections only, which is what --add does not do. The corrections are labelled texts of a
 domain that the first run has not seen (BRIGHTER, posts of social networks), in a file as the review page exports it, a
-fifth of them not opted in.
+fifth of them not opted in. With `--write`, only that file is made, for a run of `emoscribe train --add` of any size.
 
 Scored on dev texts that nobody learnt, 400 of each: macro-F1 of the labels that the corpus knows, thresholds fitted to
 one half of the texts and scored on the other, both ways round; and average precision, which needs no thresholds.
@@ -57,7 +58,12 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--frozen-layers", type=int, default=0, help="to be done sooner; of six")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--domain", default=DOMAIN, help="corpus that the corrections are from")
+    parser.add_argument("--write", type=Path, help="write the corrections there, and train nothing")
     chosen = parser.parse_args()
+    if chosen.write:
+        _write_corrections(chosen.write, chosen.corrections, chosen.domain)
+        return
     torch.set_num_threads(chosen.threads)
     encoder = catalog.locate("minilm-l6", load_settings().models_dir)
     options = TrainOptions(
@@ -82,11 +88,11 @@ def main() -> None:
     save("corrections_learning", figures)
 
 
-def _write_corrections(path: Path, count: int) -> Path:
+def _write_corrections(path: Path, count: int, domain: str = DOMAIN) -> Path:
     corrections = [
         Correction(
             analysis_id=f"analysis-{number // 50}",
-            source="posts.txt",
+            source="texts.txt",
             segment_index=number % 50,
             start_ms=0,
             end_ms=0,
@@ -101,7 +107,7 @@ def _write_corrections(path: Path, count: int) -> Path:
             corrected_at=datetime(2026, 1, 1, tzinfo=UTC),
             may_train=number % 5 > 0,
         )
-        for number, one in enumerate(load(DOMAIN, "train", DATA)[: count * 5 // 4])
+        for number, one in enumerate(load(domain, "train", DATA)[: count * 5 // 4])
     ]
     path.write_bytes(corrections_jsonl(corrections))
     return path

@@ -3,7 +3,7 @@
     python -m tests.bench.emotion_calibration [--model FOLDER] [--rows 0]
 
 Macro-F1 of the label that is shown and ECE of its confidence (15 bins), on dev texts with one label. *shipped*: with
-the scale and biases of the model's file. *bare*: softmax of the logits as they are. *its own*: with scale and biases
+the choice of the model's file. *bare*: softmax of the logits as they are. *its own*: with scale and biases
 fitted to the very texts that are scored, which nobody can have, for the likeliest label (`balance` 0).
 """
 
@@ -47,10 +47,9 @@ def main() -> None:
 
 
 def _worth(logits: Floats, label: Floats, choice: Choice) -> dict[str, float]:
-    chances = choice.probabilities(logits)  # (n, 7)
-    shown = chances.argmax(1)
+    shown, confidence = choice.answers(logits)
     f1 = f1_score(label, shown, labels=np.unique(label), average="macro", zero_division=0.0)
-    return {"macro-F1": round(float(f1), 3), "ECE": round(expected_error(chances.max(1), shown == label), 3)}
+    return {"macro-F1": round(float(f1), 3), "ECE": round(expected_error(confidence, shown == label), 3)}
 
 
 if __name__ == "__main__":

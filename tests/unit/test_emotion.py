@@ -218,6 +218,40 @@ def test_the_temperature_of_the_metadata_flattens_the_scores(tmp_path: Path, tin
         assert abs(hot.scores[label] - 0.5) < abs(cold.scores[label] - 0.5)
 
 
+def test_the_lines_of_the_metadata_are_those_of_the_scores(tmp_path: Path, tiny: EmotionClassifier) -> None:
+    slope, shift = [0.5 + 0.1 * k for k in range(7)], [0.3 - 0.2 * k for k in range(7)]
+    lines = {"temperature": "4", "score_slope": json.dumps(slope), "score_shift": json.dumps(shift)}
+    drawn = EmotionClassifier(save_classifier(tmp_path, rows(), {**GOOD_METADATA, **lines}), INFO)
+    (scores,), [logits] = scored(drawn.classify(asked(TEXTS[:1]))), tiny.logits(asked(TEXTS[:1]))
+    for k, label in enumerate(LABELS):
+        assert scores.scores[label] == pytest.approx(1 / (1 + math.exp(-slope[k] * logits[k] - shift[k])), abs=1e-6)
+
+
+CHOSEN = {**GOOD_METADATA, "choice_scale": "0.5", "choice_bias": json.dumps([0.1 * k for k in range(7)])}
+
+
+def test_the_trust_of_the_metadata_changes_confidence_and_flag_and_no_label(tmp_path: Path) -> None:
+    slope, shift = [0.5 + 0.1 * k for k in range(7)], [0.3 - 0.1 * k for k in range(7)]
+    metadata = {
+        **CHOSEN,
+        "confidence_slope": json.dumps(slope),
+        "confidence_shift": json.dumps(shift),
+        "review_below": json.dumps([0.45] * 7),
+    }
+    texts = [*TEXTS, "yes", "no", "why not"]
+    plain, trusting = (
+        scored(EmotionClassifier(save_classifier(tmp_path / name, rows(), own), INFO).classify(asked(texts)))
+        for name, own in (("plain", CHOSEN), ("trusting", metadata))
+    )
+    assert len({one.label for one in plain}) > 2
+    for before, after in zip(plain, trusting, strict=True):
+        assert (after.label, after.scores, after.mixed) == (before.label, before.scores, before.mixed)
+        k, odds = LABELS.index(before.label), math.log(before.confidence / (1 - before.confidence))
+        assert after.confidence == pytest.approx(1 / (1 + math.exp(-slope[k] * odds - shift[k])), abs=1e-9)
+        assert after.is_doubtful == (after.confidence < 0.45)
+    assert {one.is_doubtful for one in trusting} == {True, False}
+
+
 # --- sentences before that are judged by themselves -------------------------------------------------------
 
 CARRIED = {**GOOD_METADATA, "context_sentences": "2", "context_share": "0.25", "usual_logits": json.dumps([0.5] * 7)}
@@ -300,10 +334,16 @@ def test_the_bundled_model_hears_the_sentences_before(classifier: EmotionClassif
         {"max_tokens": "many"},
         {"temperature": "0"},
         {"temperature": "nan"},
+        {"score_slope": json.dumps([1] * 7)},
+        {"score_slope": json.dumps([1] * 6 + [-1]), "score_shift": json.dumps([0] * 7)},
         {"context_sentences": "-1"},
         {"context_share": "1", "usual_logits": json.dumps([0] * 7)},
         {"context_share": "0.1", "usual_logits": json.dumps([0] * 6)},
         {"context_share": "0.1"},
+        {"choice_scale": "0", "choice_bias": json.dumps([0] * 7)},
+        {**CHOSEN, "confidence_slope": json.dumps([1] * 7)},
+        {**CHOSEN, "confidence_slope": json.dumps([1] * 6 + [0]), "confidence_shift": json.dumps([0] * 7)},
+        {**CHOSEN, "confidence_slope": json.dumps([1] * 7), "confidence_shift": "[0, 0, 0, 0, 0, 0, Infinity]"},
     ],
 )
 def test_wrong_metadata_is_refused(wrong: dict[str, str]) -> None:

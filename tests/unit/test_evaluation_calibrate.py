@@ -12,12 +12,16 @@ from emoscribe.evaluation.calibrate import (
     ReviewOptions,
     fit_choice,
     fit_review_thresholds,
+    fit_scores,
     fit_temperature,
     fit_thresholds,
+    fit_trust,
 )
+from emoscribe.scoring import log_odds
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+CONFIDENCES = st.floats(0, 1, width=32)
 
 
 def sigmoid(values: Floats) -> Floats:
@@ -135,9 +139,62 @@ def test_logits_that_are_none_are_refused(logits: Floats) -> None:
         fit_thresholds(logits, np.zeros(logits.shape, bool))
 
 
-# --- the review flag -------------------------------------------------------------------------------------------
+# --- the probability of each label ---------------------------------------------------------------------------------
 
-CONFIDENCES = st.floats(0, 1, width=32)
+
+def test_the_scores_undo_what_a_loss_did_to_the_logits_of_each_label() -> None:
+    logits, gold = multi_label(3, 20_000)
+    gold[:, 6] = False
+    slope, shift = np.linspace(0.5, 2.0, 7), np.linspace(-1.0, 2.0, 7)
+    scores = fit_scores((logits - shift) / slope, gold)
+    assert scores.slope[:6] == pytest.approx(slope[:6], rel=0.06)
+    assert scores.shift[:6] == pytest.approx(shift[:6], abs=0.12)
+    assert (scores.slope[6], scores.shift[6]) == (1, 0)  # nobody gave it
+    probabilities = scores.probabilities((logits - shift) / slope)
+    assert probabilities[:, :6].mean(0) == pytest.approx(gold[:, :6].mean(0), abs=0.01)
+
+
+# --- the trust in the choice ------------------------------------------------------------------------------------
+
+
+def test_the_trust_undoes_what_a_label_is_over_or_underrated_by() -> None:
+    random = np.random.default_rng(5)
+    odds, label = random.normal(0.5, 1.0, 30_000), random.integers(0, 3, 30_000)
+    slope, shift = np.array([1.0, 0.6, 1.4]), np.array([0.0, -0.5, 0.3])
+    right = random.random(30_000) < sigmoid(slope[label] * odds + shift[label])
+
+    trust = fit_trust(sigmoid(odds), label, right)
+
+    assert trust.slope[:3] == pytest.approx(slope, abs=0.08)
+    assert trust.shift[:3] == pytest.approx(shift, abs=0.08)
+    assert (trust.slope[3:] == 1).all()  # labels that were never answered
+    assert (trust.shift[3:] == 0).all()
+    confidence = trust.probability(odds, label)
+    for k in range(3):
+        assert confidence[label == k].mean() == pytest.approx(right[label == k].mean(), abs=0.01)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays.arrays(np.float64, st.integers(0, 40), elements=CONFIDENCES), st.integers(0, 1000))
+def test_whatever_was_right_the_trust_keeps_the_order_of_a_labels_answers(probability: Floats, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    label, right = random.integers(0, 7, len(probability)), random.random(len(probability)) < 0.5
+    confidence = fit_trust(probability, label, right).probability(log_odds(probability), label)
+    assert ((confidence > 0) & (confidence < 1)).all()
+    for k in range(7):
+        order = np.argsort(probability[label == k])
+        assert (np.diff(confidence[label == k][order]) >= 0).all()
+
+
+@pytest.mark.parametrize(("answers", "moved"), [(1, 0.05), (10, 0.4), (1000, 1.6)])
+def test_few_answers_move_the_trust_little(answers: int, moved: float) -> None:
+    probability, label = np.full(answers, 0.5), np.full(answers, 2)
+    trust = fit_trust(probability, label, np.arange(answers) % 5 > 0)
+    [confidence] = trust.probability(np.zeros(1), label[:1])
+    assert abs(np.log(confidence / (1 - confidence))) == pytest.approx(moved, rel=0.45)
+
+
+# --- the review flag -------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=200, deadline=None)

@@ -200,6 +200,34 @@ def test_what_is_fitted_says_how_the_sentences_before_are_heard() -> None:
         assert persistence.usual == pytest.approx(logits.mean(0), abs=1e-4)
 
 
+def test_what_is_fitted_says_how_often_the_answers_of_a_label_are_right() -> None:
+    from emoscribe.scoring import ModelCard
+    from emoscribe.training.fitting import fit
+    from emoscribe.training.options import ExportOptions
+
+    chance = np.random.default_rng(3)
+    gold = np.eye(7, dtype=bool)[chance.choice(7, 4000, p=(0.02, 0.02, 0.02, 0.2, 0.5, 0.04, 0.2))]
+    logits = (chance.normal(0, 1, gold.shape) + 1.5 * gold).astype(np.float32)
+    fitted = fit(logits, gold, ExportOptions(balance=1.0))  # rare labels win far more often than they are right
+    label, confidence = fitted.choice.answers(logits)
+    right = gold[np.arange(len(gold)), label]
+    likely = fitted.choice.probabilities(logits).max(1)
+    before, after = (
+        np.array([abs(one[label == k].mean() - right[label == k].mean()) for k in range(7)])
+        for one in (likely, confidence)
+    )
+    assert before.max() > 0.2
+    assert after.max() < 0.06  # the ridge
+    written = {key: str(value) for key, value in fitted.plain().items()} | {
+        "labels": str(list(LABELS)).replace("'", '"'),
+        "activation": "sigmoid",
+        "max_tokens": "64",
+    }
+    read = ModelCard.from_metadata(written, "emotion").choice
+    assert read is not None
+    assert read.answers(logits)[1] == pytest.approx(confidence, abs=1e-3)
+
+
 def test_a_file_that_gives_other_logits_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from emoscribe.training import onnx_files
     from emoscribe.training.network import EmotionNetwork, load_encoder

@@ -134,6 +134,17 @@ def test_every_row_gets_the_teachers_opinion_and_each_text_is_judged_once(corpor
     assert (manifest["teacher"], manifest["unlabelled"]) == ("a", 2)
 
 
+def test_a_correction_is_never_overruled_by_a_teacher(corpora: Path, tmp_path: Path) -> None:
+    (tmp_path / "ours.jsonl").write_bytes(corrections_jsonl([CORRECTION]))
+    options = PrepareOptions(corpora={"brighter-eng": CorpusShare()}, teacher="a", corrections_repeat=2)
+    inputs = Inputs(corpora, (tmp_path / "ours.jsonl",))
+    prepare(options, inputs, tmp_path / "rows", Models(FakeTranslator(), None, with_opinion), lambda *_: None)
+    rows = list(read_rows(tmp_path / "rows" / "train.jsonl"))
+    assert [row.soft for row in rows if row.text == "how gross"] == [(), ()]
+    assert all(row.soft for row in rows if row.text != "how gross")
+    assert len(rows) > 2
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

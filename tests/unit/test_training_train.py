@@ -206,6 +206,20 @@ def test_without_a_share_a_teachers_opinion_changes_nothing(encoder: Path, tmp_p
     assert found[0.5, "taught"] != found[0.0, "taught"]
 
 
+def test_a_row_without_an_opinion_counts_as_much_beside_rows_that_have_one(encoder: Path) -> None:
+    from emoscribe.training.losses import Losses
+    from emoscribe.training.network import EmotionNetwork, load_encoder
+
+    network = EmotionNetwork(load_encoder(encoder), 3, ["film", "reddit"])
+    logits = torch.randn(8, 7)
+    labelled = rows()[:8]
+    mixed = [replace(row, soft=(0.5,) * 7) if place % 2 else row for place, row in enumerate(labelled)]
+    losses = Losses(replace(OPTIONS, teacher_share=0.7, teacher_speaks_as="film"), labelled, network.corpora, "cpu")
+    own, taught = (losses.of(logits[start::2], mixed[start::2], network).item() for start in (0, 1))
+    assert own == losses.of(logits[::2], labelled[::2], network).item()
+    assert losses.of(logits, mixed, network).item() == pytest.approx((own + taught) / 2)
+
+
 def test_a_label_that_a_corpus_does_not_know_is_not_learnt_from(encoder: Path, tmp_path: Path) -> None:
     from emoscribe.training.train import Trainer
 
