@@ -1,6 +1,7 @@
 """A larger model as the teacher of a smaller one: what it thinks of each row, beside or in place of people's labels.
 
-Hinton et al. 2015 (arXiv 1503.02531), for seven labels of their own: the teacher's probability of each is the target.
+Hinton et al. 2015 (arXiv 1503.02531), for seven labels of their own: the target is the teacher's sigmoid(logits /
+temperature), and not its scores, whose lines were fitted to the frequencies of dev texts.
 The teacher speaks as one corpus (`speaks_as` of its export); the student's head of that corpus learns from it.
 """
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,9 +170,12 @@ def test_a_model_as_the_program_runs_it_can_teach(tmp_path: Path) -> None:
     nothing = (0,) * 7
     rows = [Row(text, nothing, nothing, "xed") for text in ("I hate you!", "What a lovely surprise!", "I love you.")]
     for row, judged in zip(rows, opinions(classifier)(rows), strict=True):
+        [logits] = classifier.logits([EmotionRequest(row.text)])
+        expected = 1 / (1 + np.exp(-logits / classifier.card.temperature))
+        assert judged.soft == pytest.approx(tuple(expected), abs=1e-3)
         [scores] = classifier.classify([EmotionRequest(row.text)])
         assert isinstance(scores, EmotionScores)
-        assert judged.soft == pytest.approx(tuple(scores.scores[label] for label in LABELS), abs=1e-3)
+        assert LABELS[int(np.argmax(judged.soft))] == scores.label
 
 
 def test_the_manifest_says_what_was_learnt_and_the_same_seed_gives_the_same_rows(corpora: Path, tmp_path: Path) -> None:
