@@ -5,7 +5,6 @@ in log-odds of the label's score: +2 makes the odds for the label seven times as
 faithful they are and what they cost: docs/explanations.md, tests/bench/explanation_faithfulness.py.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from emoscribe.encoding import Encoded, Span
 from emoscribe.errors import EmoScribeError
 from emoscribe.labels import Label
+from emoscribe.scoring import log_odds
 from emoscribe.types import EmotionScores, Explanation, WordWeight
 
 Booleans = npt.NDArray[np.bool_]
@@ -25,7 +25,6 @@ Score = Callable[[Sequence[Encoded]], list[EmotionScores | EmoScribeError]]
 DEFAULT_METHOD: Final = "with_and_without"
 LEFT_OUT_SINGLY: Final = 4  # words of a long sentence that are left out one by one
 SHAPLEY_PAIRS: Final = 16  # of coalitions: 32 variants
-_LEAST_PROBABILITY: Final = 1e-6  # log-odds stay within 14
 
 
 class Ask(Protocol):
@@ -51,9 +50,9 @@ def explain(encoded: Encoded, score: Score, method: str = DEFAULT_METHOD) -> Exp
     place = {word: number for number, word in enumerate(seen)}
     ask = _asker(encoded, [None if word is None else place[word] for word in word_of], whole.label, score)
     try:
-        log_odds = _log_odds(whole, whole.label)
-        found = METHODS[method](ask, len(seen), log_odds)
-        alone = ask(np.ones((1, len(seen)), bool), with_context=False)[0] if encoded.context_used else log_odds
+        log_odds_of_all = _log_odds(whole, whole.label)
+        found = METHODS[method](ask, len(seen), log_odds_of_all)
+        alone = ask(np.ones((1, len(seen)), bool), with_context=False)[0] if encoded.context_used else log_odds_of_all
         weights = dict(zip(seen, found.tolist(), strict=True))
     except EmoScribeError as error:
         return error
@@ -61,7 +60,7 @@ def explain(encoded: Encoded, score: Score, method: str = DEFAULT_METHOD) -> Exp
         WordWeight(encoded.text[start:end], weights.get(number, 0.0), start, end)
         for number, (start, end) in enumerate(spans)
     )
-    return Explanation(whole.label, method, tuple(words), encoded.context_used, float(log_odds - alone))
+    return Explanation(whole.label, method, tuple(words), encoded.context_used, float(log_odds_of_all - alone))
 
 
 # --- methods -------------------------------------------------------------------------------------
@@ -151,5 +150,4 @@ def _asker(encoded: Encoded, word_of: Sequence[int | None], label: Label, score:
 def _log_odds(outcome: EmotionScores | EmoScribeError, label: Label) -> float:
     if isinstance(outcome, EmoScribeError):
         raise outcome
-    probability = min(max(outcome.scores[label], _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-    return math.log(probability / (1 - probability))
+    return float(log_odds(outcome.scores[label]))

@@ -26,18 +26,18 @@ UNFITTED_REVIEW: Final = 0.5  # confidence below which the answers of a model wi
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """For each label a line from a log-odds to a better one (Platt scaling)."""
+    """For each label a line from a logit to a better one (Platt scaling)."""
 
     slope: Exact  # (7,), > 0
     shift: Exact  # (7,)
 
-    def probabilities(self, odds: Floats) -> Exact:
-        """Of log-odds of all labels, (..., 7)."""
-        return _sigmoid(self.slope * odds + self.shift)
+    def probabilities(self, logits: Floats) -> Exact:
+        """Of logits of all labels, (..., 7)."""
+        return sigmoid(self.slope * logits + self.shift)
 
-    def probability(self, odds: Floats, label: Places) -> Exact:
-        """Of log-odds of these labels, given as places in LABELS; all (...)."""
-        return _sigmoid(self.slope[label] * odds + self.shift[label])
+    def probability(self, logits: Floats, label: Places) -> Exact:
+        """Of logits of these labels, given as places in LABELS; all (...)."""
+        return sigmoid(self.slope[label] * logits + self.shift[label])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,13 @@ def scores_of(logits: Floats, card: ModelCard, *, context_used: bool = False) ->
     )
 
 
-def _sigmoid(values: Floats) -> Exact:
+def sigmoid(values: Floats) -> Exact:
+    """Of finite numbers, however large; never warns."""
     return np.asarray(1 / (1 + np.exp(-np.clip(values, -60, 60))), np.float64)
 
 
-def log_odds(probability: Floats) -> Exact:
-    """Natural; finite for 0 and 1 too."""
+def log_odds(probability: Floats | float) -> Exact:
+    """The logit, the inverse of the sigmoid; for 0 and 1 too it stays within 14."""
     inside = np.clip(np.asarray(probability, np.float64), _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     return np.asarray(np.log(inside / (1 - inside)))
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from emoscribe.errors import InvalidRequestError
 from emoscribe.labels import LABELS
-from emoscribe.scoring import Choice, Lines, log_odds
+from emoscribe.scoring import Choice, Lines, log_odds, sigmoid
 
 Numbers = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ Places = npt.NDArray[np.integer[Any]]
 
 _EDGE: Final = 0.01  # thresholds stay this far from 0 and 1
 RIDGE: Final = 10.0
-"""Of lines of log-odds: chosen by the ECE of dev answers left out of the fit (docs/experiments.md)."""
+"""Of the lines of `Lines`: chosen by the ECE of dev answers left out of the fit (docs/experiments.md)."""
 NEVER_KEPT: Final = 1.0
 """The review threshold of a label whose answers are all flagged, however high their confidence."""
 
@@ -48,7 +48,7 @@ def fit_thresholds(logits: Numbers, gold: Flags) -> Floats:
 
     Give the log-odds of the model's probabilities. Thresholds lie in the middle of the gap they were found in.
     """
-    probabilities = _sigmoid(_checked(logits, gold))
+    probabilities = sigmoid(_checked(logits, gold))
     return np.array([_best_threshold(probabilities[:, k], gold[:, k]) for k in range(len(LABELS))])
 
 
@@ -87,8 +87,7 @@ def fit_scores(logits: Numbers, gold: Flags, ridge: float = RIDGE) -> Lines:
     """
     values = _checked(logits, gold)
     lines = [_line(values[:, k], gold[:, k], ridge) if gold[:, k].any() else (1.0, 0.0) for k in range(len(LABELS))]
-    slope, shift = np.array(lines).T
-    return Lines(slope, shift)
+    return Lines(*np.array(lines).T)
 
 
 def fit_choice(logits: Numbers, label: Places, options: ChoiceOptions = ChoiceOptions()) -> Choice:
@@ -126,22 +125,21 @@ def fit_trust(probability: Numbers, label: Places, is_right: Flags, ridge: float
     ridge, on the sum over the answers of a label, keeps one with few answers near its probabilities as they are.
     """
     lines = [_line(log_odds(probability[label == k]), is_right[label == k], ridge) for k in range(len(LABELS))]
-    slope, shift = np.array(lines).T
-    return Lines(slope, shift)
+    return Lines(*np.array(lines).T)
 
 
-def _line(odds: Floats, is_true: Flags, ridge: float) -> Floats:
+def _line(logits: Floats, is_true: Flags, ridge: float) -> Floats:
     """Slope and shift, (2,), for one label; 1 and 0 for nothing to fit to."""
     from scipy.optimize import minimize
 
     sign = np.where(is_true, -1.0, 1.0)
 
     def loss(line: Floats) -> tuple[float, Floats]:
-        values = sign * (line[0] * odds + line[1])
-        slope = sign * _sigmoid(values)
+        values = sign * (line[0] * logits + line[1])
+        slope = sign * sigmoid(values)
         away = line - (1.0, 0.0)
         cost = np.logaddexp(0, values).sum() + ridge / 2 * (away @ away)
-        return float(cost), np.array([slope @ odds, slope.sum()]) + ridge * away
+        return float(cost), np.array([slope @ logits, slope.sum()]) + ridge * away
 
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=((0.1, 10), (-10, 10)))
     return np.asarray(found.x, np.float64)
@@ -203,7 +201,3 @@ def _checked(logits: Numbers, gold: Flags) -> Floats:
     if not np.isfinite(logits).all():
         raise InvalidRequestError("Some logits are not numbers.", fix="Look at the model: it gives NaN or infinity.")
     return logits.astype(np.float64)
-
-
-def _sigmoid(values: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(values, -60, 60))), np.float64)

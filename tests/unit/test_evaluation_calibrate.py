@@ -186,12 +186,12 @@ def test_whatever_was_right_the_trust_keeps_the_order_of_a_labels_answers(probab
         assert (np.diff(confidence[label == k][order]) >= 0).all()
 
 
-@pytest.mark.parametrize(("answers", "moved"), [(1, 0.05), (10, 0.4), (1000, 1.6)])
+@pytest.mark.parametrize(("answers", "moved"), [(1, 0.05), (10, 0.24), (1000, 1.31)])  # of 1.39: four in five
 def test_few_answers_move_the_trust_little(answers: int, moved: float) -> None:
     probability, label = np.full(answers, 0.5), np.full(answers, 2)
     trust = fit_trust(probability, label, np.arange(answers) % 5 > 0)
     [confidence] = trust.probability(np.zeros(1), label[:1])
-    assert abs(np.log(confidence / (1 - confidence))) == pytest.approx(moved, rel=0.45)
+    assert abs(np.log(confidence / (1 - confidence))) == pytest.approx(moved, abs=0.01)
 
 
 # --- the review flag -------------------------------------------------------------------------------------------

@@ -43,6 +43,11 @@ def test_the_shipped_file_is_what_its_configuration_asks_for(name: str, configur
     assert card.context_sentences == asked["context_sentences"]
     assert card.persistence is not None
     assert card.persistence.share == asked["context_share"]
+    assert card.choice is not None
+    assert card.choice.trust is not None
+    fitted = json.loads((folder / "export.json").read_text())["small"]
+    assert card.scores.slope.tolist() == fitted["score_slope"]
+    assert card.choice.trust.slope.tolist() == fitted["confidence_slope"]
 
 
 @pytest.mark.shared_data
