@@ -5,10 +5,12 @@ Labels, thresholds, activation and length come from the model file's metadata; a
 say in a text; without it, or with 0, context is ignored. With `context_share` they are judged by themselves and part of
 their logits is added (`scoring.Persistence`); without it the model reads them together with the text.
 What the logits mean is said in `scoring.py`.
-A processor with products of 8-bit numbers multiplies small weights as they are; others put them back to 32 bits first.
-On a CPU every text is run alone, so that its result does not depend on the texts it came with; batches would gain a
-third. Explanations, which ask for many variants of one text, run in batches; but not with a model that quantises its
-activations over the whole batch: the logits of such a one moved by up to 1.5 with the neighbours.
+A processor with products of 8-bit numbers multiplies small weights as they are; others put them back to 32 bits first,
+unless the file has whole numbers on both sides (`activation_bits` 8 in its metadata), which every processor multiplies.
+A result does not depend on the texts it came with. On a CPU texts of one length share a run if their logits are then
+the same to the last bit, which is tried out when the model is loaded; else each is run alone. On a GPU, and for an
+explanation, which asks for many variants of one text, texts of unlike lengths share a run; but not with a model that
+quantises its activations over the whole batch: the logits of such a one moved by up to 1.5 with the neighbours.
 """
 
 import logging
@@ -18,7 +20,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeGuard, TypeVar
 
@@ -47,6 +49,8 @@ _PROBES: Final = (
     "What a lovely surprise :)",
 )
 _LOGIT_TOLERANCE: Final = 0.01  # between a text alone and in a batch; above: the model depends on the batch
+_PROBE_TOKENS: Final = 9  # odd: products are computed for two, four or six tokens at a time, and what is left
+_EQUAL_TEXTS: Final = 8  # of one length in one run; more gain nothing (docs/experiments.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class EmotionClassifier:
         self._encoder = self._open_encoder(model_dir)
         self._workers = 1 if self.device == "cuda" else options.threads or len(os.sched_getaffinity(0))
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="emotion")
-        self._depends_on_batch = self._try_out_batches()
+        self._depends_on_batch, self._is_exact = self._try_out_batches()
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
@@ -82,8 +86,7 @@ class EmotionClassifier:
         """One outcome for each request, in order; a text that cannot be judged is answered with its error."""
         encoded = [self._encoder.encode(request) for request in requests]
         good = [one for one in encoded if isinstance(one, Encoded)]
-        # on a CPU alone: the same to the last bit whatever stands beside a text, and hardly slower
-        scores = iter(self._score(good, self._batch_size if self.device == "cuda" else 1))
+        scores = iter(self._score(good, is_padded=self.device == "cuda"))
         return [next(scores) if isinstance(one, Encoded) else one for one in encoded]
 
     def explain(
@@ -91,12 +94,12 @@ class EmotionClassifier:
     ) -> list[Explanation | EmoScribeError]:
         """What each word does for the label; one outcome for each request, in order. `method`: of explain.METHODS."""
         encoded = [self._encoder.encode(request) for request in requests]
-        together = partial(self._score, size=self._batch_size)
+        together = partial(self._score, is_padded=True)
         return [explain(one, together, method) if isinstance(one, Encoded) else one for one in encoded]
 
     def logits(self, requests: Sequence[EmotionRequest]) -> Floats:
         """The bare logits, (n, 7), for evaluation and calibration. Raises the error of the first bad request."""
-        rows = self._rows([_good(self._encoder.encode(request)) for request in requests], self._batch_size)
+        rows = self._rows([_good(self._encoder.encode(request)) for request in requests], is_padded=True)
         return np.array([_good(row) for row in rows], np.float32).reshape(-1, len(LABELS))
 
     def close(self) -> None:
@@ -111,17 +114,17 @@ class EmotionClassifier:
         except ValueError as error:
             raise unusable(model_dir.name, str(error)) from None
 
-    def _score(self, encoded: Sequence[Encoded], size: int) -> list[EmotionScores | EmoScribeError]:
+    def _score(self, encoded: Sequence[Encoded], *, is_padded: bool) -> list[EmotionScores | EmoScribeError]:
         """One outcome for each, in order."""
         return [
             row if isinstance(row, EmoScribeError) else scores_of(row, self.card, context_used=one.context_used)
-            for one, row in zip(encoded, self._rows(encoded, size), strict=True)
+            for one, row in zip(encoded, self._rows(encoded, is_padded=is_padded), strict=True)
         ]
 
-    def _rows(self, encoded: Sequence[Encoded], size: int) -> list[Floats | EmoScribeError]:
+    def _rows(self, encoded: Sequence[Encoded], *, is_padded: bool) -> list[Floats | EmoScribeError]:
         """The logits of each, (7,), in order, the sentences before it being heard; each text is run once."""
         texts = {one.ids: one for whole in encoded for one in (whole, *whole.before)}
-        rows = dict(zip(texts, self._run_all(list(texts.values()), size), strict=True))
+        rows = dict(zip(texts, self._run_all(list(texts.values()), is_padded=is_padded), strict=True))
         if (persistence := self.card.persistence) is None:
             return [rows[one.ids] for one in encoded]
         heard = [[row for other in one.before if _is_finite(row := rows[other.ids])] for one in encoded]
@@ -130,15 +133,26 @@ class EmotionClassifier:
             for one, before in zip(encoded, heard, strict=True)
         ]
 
-    def _run_all(self, encoded: Sequence[Encoded], size: int) -> list[Floats | EmoScribeError]:
-        """The logits of each, (7,), in order; up to `size` texts of like length are run together, on all threads."""
-        order = sorted(range(len(encoded)), key=lambda number: len(encoded[number]))
-        size = 1 if self._depends_on_batch else min(size, math.ceil(len(order) / self._workers)) or 1
-        jobs = [[encoded[number] for number in order[start : start + size]] for start in range(0, len(order), size)]
+    def _run_all(self, encoded: Sequence[Encoded], *, is_padded: bool) -> list[Floats | EmoScribeError]:
+        """The logits of each, (7,), in order, on all threads; texts of one length together, or padded to one."""
+        order = sorted(range(len(encoded)), key=lambda number: -len(encoded[number]))  # what takes longest comes first
+        most = self._most_texts(is_padded=is_padded)
+        size = min(most, math.ceil(len(order) / self._workers)) or 1
+        kinds = groupby(order, key=lambda number: 0 if is_padded else len(encoded[number]))
+        jobs: list[list[Encoded]] = []
+        for _, kind in kinds:
+            texts = [encoded[number] for number in kind]
+            jobs += [texts[start : start + size] for start in range(0, len(texts), size)]
         is_single = len(jobs) < 2 or self._workers == 1
         results = map(self._run, jobs) if is_single else self._pool.map(self._run, jobs)
         outcomes = dict(zip(order, chain.from_iterable(results), strict=True))
         return [outcomes[number] for number in range(len(encoded))]
+
+    def _most_texts(self, *, is_padded: bool) -> int:
+        """So many in one run at most."""
+        if is_padded:
+            return 1 if self._depends_on_batch else self._batch_size
+        return _EQUAL_TEXTS if self._is_exact else 1
 
     def _run(self, batch: Sequence[Encoded]) -> list[Floats | EmoScribeError]:
         try:
@@ -158,17 +172,23 @@ class EmotionClassifier:
         logits: Floats = self._session.run(["logits"], feeds)[0]
         return logits
 
-    def _try_out_batches(self) -> bool:
-        """Whether a text's logits change with its neighbours: tried out, as an ONNX file does not say."""
+    def _try_out_batches(self) -> tuple[bool, bool]:
+        """Tried out, as an ONNX file does not say: whether a text's logits change with its neighbours, beyond rounding;
+        and whether those of texts of one length are the same together to the last bit.
+        """
         encoded = [one for text in _PROBES if isinstance(one := self._encoder.encode(EmotionRequest(text)), Encoded)]
+        long = max(encoded, key=len)
+        equal = [long.keeping([0 <= n - first < _PROBE_TOKENS for n in range(len(long))]) for first in range(3)]
         try:
-            together = self._logits(encoded)
-            alone = np.concatenate([self._logits([one]) for one in encoded])
+            (together, alone), (equals, each) = (
+                (self._logits(texts), np.concatenate([self._logits([one]) for one in texts]))
+                for texts in (encoded, equal)
+            )
         except Exception as error:
             raise unusable(self._info.name, str(error)) from None
         if alone.shape != (len(_PROBES), len(LABELS)) or not np.isfinite(alone).all():
             raise unusable(self._info.name, f"its logits have the shape {alone.shape}, or are not numbers")
-        return bool(np.abs(together - alone).max() > _LOGIT_TOLERANCE)
+        return bool(np.abs(together - alone).max() > _LOGIT_TOLERANCE), bool(np.array_equal(equals, each))
 
 
 def _good(outcome: Outcome | EmoScribeError) -> Outcome:
@@ -203,11 +223,27 @@ def _open_session(file: Path, options: ClassifierOptions) -> "tuple[InferenceSes
             logger.warning("the emotion classifier runs on the CPU: CUDA is there but does not start")
         except Exception as error:  # drivers fail in many ways
             logger.warning("the emotion classifier runs on the CPU: %s", error)
+    in_8_bits = has_integer_products() if options.in_8_bits is None else options.in_8_bits
     try:
-        in_8_bits = has_integer_products() if options.in_8_bits is None else options.in_8_bits
-        return ort.InferenceSession(file, _options(in_8_bits=in_8_bits), providers=["CPUExecutionProvider"]), "cpu"
+        session = _on_cpu(file, in_8_bits=in_8_bits)
+        if not in_8_bits and session.get_modelmeta().custom_metadata_map.get("activation_bits") == "8":
+            session = _on_cpu(file, in_8_bits=True)
     except Exception as error:
         raise unusable(file.parent.name, str(error)) from None
+    return session, "cpu"
+
+
+def _on_cpu(file: Path, *, in_8_bits: bool) -> "InferenceSession":
+    import onnxruntime as ort
+
+    return ort.InferenceSession(
+        file,
+        _options(in_8_bits=in_8_bits),
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=[
+            "SkipLayerNormFusion"
+        ],  # fused with the sum before it, a normalisation takes several times as long
+    )
 
 
 def _options(*, in_8_bits: bool) -> "SessionOptions":

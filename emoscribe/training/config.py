@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 from emoscribe.errors import InvalidRequestError
 from emoscribe.training.options import CorpusShare, ExportOptions, PrepareOptions, TrainOptions
 
-SHIPPED: Final = ("ci", "full", "small", "fast")
+SHIPPED: Final = ("ci", "full", "small", "fast", "reference")
 """ci: a few hundred rows, to prove that every step works. full: a large model. small: one from MiniLM.
-fast: the same, taught by a large one."""
+fast: the same, taught by a large one. reference: the same without any care, what others are compared with."""
 
 Options = TypeVar("Options", PrepareOptions, TrainOptions, ExportOptions, CorpusShare)
 

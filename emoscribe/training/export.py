@@ -18,6 +18,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from emoscribe.encoding import Encoded, TextEncoder
 from emoscribe.evaluation.corpora import load
 from emoscribe.evaluation.examples import Example, gold_of
 from emoscribe.evaluation.translation import translated
@@ -26,11 +27,13 @@ from emoscribe.local_stages import load_translator
 from emoscribe.scoring import Floats
 from emoscribe.settings import Settings
 from emoscribe.training.fidelity import Quality, cost, logits_of, quality, write_reference
-from emoscribe.training.fitting import NEUTRAL, Fitted, fit
+from emoscribe.training.fitting import NEUTRAL, fit
+from emoscribe.training.integer_layers import quantise_layers
 from emoscribe.training.network import EmotionNetwork, load_encoder
 from emoscribe.training.onnx_files import export_fp32, write_metadata
 from emoscribe.training.options import ExportOptions
 from emoscribe.training.quantise import Precision, quantise
+from emoscribe.types import EmotionRequest
 
 
 def export(
@@ -51,17 +54,18 @@ def export(
         shutil.copyfile(encoder / "tokenizer.json", folder / "tokenizer.json")
     show("export: ONNX")
     difference = export_fp32(network, fp32 / "model.onnx", network.encoder.config.vocab_size)
-    quantise(fp32 / "model.onnx", small / "model.onnx", Precision(options.word_bits, options.four_bit_layers))
     examples = _dev_examples(options, corpora, settings)
+    make_small(fp32, small, options, examples)
     record: dict[str, Any] = {"largest_logit_difference": difference, "options": asdict(options)}
     gold = gold_of(examples)  # (n, 7)
     outcomes: list[tuple[Floats, Quality]] = []
-    for folder in (fp32, small):
+    for folder, activation_bits in ((fp32, 32), (small, options.activation_bits)):
         show(f"export: calibrating {folder.name}")
-        write_metadata(folder / "model.onnx", _metadata(options, NEUTRAL, training))
+        about = _about(options, activation_bits, training)
+        write_metadata(folder / "model.onnx", about | NEUTRAL.plain())
         logits = logits_of(folder, examples)
         fitted = fit(logits, gold, options)
-        write_metadata(folder / "model.onnx", _metadata(options, fitted, training))
+        write_metadata(folder / "model.onnx", about | fitted.plain())
         record[folder.name] = _file(folder / "model.onnx") | fitted.plain()
         outcomes.append((logits, quality(logits, gold, fitted)))
     write_reference(out / "reference.json", examples, outcomes[0][0])
@@ -71,6 +75,17 @@ def export(
     lost.check()
     (out / "export.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return record
+
+
+def make_small(fp32: Path, small: Path, options: ExportOptions, examples: Sequence[Example]) -> None:
+    """The model file of one folder with fewer bits, into the other; ranges of activations are read from `examples`."""
+    source = fp32 / "model.onnx"
+    if options.activation_bits == 8:
+        encoder = TextEncoder(fp32 / "tokenizer.json", options.max_tokens)
+        encoded = (encoder.encode(EmotionRequest(one.text)) for one in examples)
+        quantise_layers(source, small / "model.onnx", (one.ids for one in encoded if isinstance(one, Encoded)))
+        source = small / "model.onnx"
+    quantise(source, small / "model.onnx", Precision(options.word_bits, options.four_bit_layers))
 
 
 def _file(path: Path) -> dict[str, object]:
@@ -94,12 +109,13 @@ def _dev_examples(options: ExportOptions, corpora: Path, settings: Settings) -> 
     return [one for name in options.calibrate_on for one in translated(load(name, "dev", corpora)[:rows], translator)]
 
 
-def _metadata(options: ExportOptions, fitted: Fitted, training: dict[str, Any]) -> dict[str, object]:
+def _about(options: ExportOptions, activation_bits: int, training: dict[str, Any]) -> dict[str, object]:
+    """The metadata but for what is fitted."""
     return {
         "labels": list(LABELS),
         "activation": "sigmoid",
+        "activation_bits": activation_bits,
         "max_tokens": options.max_tokens,
         "context_sentences": options.context_sentences,
         "training": {key: training[key] for key in ("corpora", "rows", "options")},
-        **fitted.plain(),
     }

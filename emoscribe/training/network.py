@@ -41,8 +41,10 @@ class EmotionNetwork(nn.Module):
         types = {"token_type_ids": is_context} if self.has_types else {}
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
         own = ((1 - is_context) * attention_mask).unsqueeze(2).to(states.dtype)  # (batch, tokens, 1)
-        mean = (states * own).sum(1) / own.sum(1)  # (batch, hidden)
-        return self.head(self.dropout(mean))  # type: ignore[no-any-return]  # a Tensor
+        # a product for each text: of a sum, or one product for all, ONNX Runtime rounds a text alone in another way
+        mean = states.transpose(1, 2) @ (own / own.sum(1, keepdim=True))  # (batch, hidden, 1)
+        logits: Tensor = (self.head.weight @ self.dropout(mean)).squeeze(2) + self.head.bias
+        return logits
 
     def for_corpora(self, logits: Tensor, corpus: Tensor) -> Tensor:
         """Logits as the annotators of each row's corpus would have it; `corpus` is int64, (batch,)."""

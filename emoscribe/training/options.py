@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from emoscribe.errors import InvalidRequestError
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusShare:
@@ -44,6 +46,7 @@ class TrainOptions:
     weight_decay: float = 0.01
     warmup_steps: int = 100  # the learning rate rises; a tenth of the run at most
     decay_steps: int = 0  # the last steps, in which it falls to 0; 0: from the end of the warm-up on
+    corpus_scales: bool = True  # a scale and a bias for each corpus and label beside the common head
     dropout: float = 0.1
     average_decay: float = 0.999  # of the moving average of the weights, which is what is kept
     class_weight_power: float = 0.5  # positive rows of a label weigh (rows / positive rows) ** power
@@ -71,5 +74,14 @@ class ExportOptions:
     context_share: float = 0.0  # of their own logits that is added to the sentence's; 0: they are read together with it
     word_bits: int = 8  # of the word vectors of the small file; 8 or 4
     four_bit_layers: int = 0  # so many of the lowest layers have 4 bits there, the others 8
+    activation_bits: int = 32  # of what layers read there; 8: whole numbers, and layers have 7 bits (integer_layers.py)
     balance: float = 0.5  # how far rare labels are favoured in the choice of one label; 1: all count the same
     target_risk: float = 0.3  # share of wrong labels among those that are not flagged, per class
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequestError for what does not go together."""
+        if self.activation_bits not in {8, 32} or (self.activation_bits == 8 and self.four_bit_layers):
+            raise InvalidRequestError(
+                f"{self.activation_bits}-bit activations with {self.four_bit_layers} layers in 4 bits cannot be had.",
+                fix="In [export] give activation_bits 32, or 8 and four_bit_layers 0.",
+            )

@@ -162,7 +162,9 @@ class Trainer:
         self.network.freeze(options.frozen_layers)
         own = {id(parameter) for parameter in encoder.parameters()}
         bodies = [p for p in encoder.parameters() if p.requires_grad]
-        heads = [p for p in self.network.parameters() if id(p) not in own]
+        for parameter in (self.network.log_scale, self.network.bias):
+            parameter.requires_grad_(options.corpus_scales)
+        heads = [p for p in self.network.parameters() if p.requires_grad and id(p) not in own]
         peak, decay = options.learning_rate, options.weight_decay
         groups = [
             {"params": [p for p in bodies if p.ndim > 1], "weight_decay": decay, "peak": peak},

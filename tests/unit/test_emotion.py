@@ -43,6 +43,12 @@ def classifier() -> EmotionClassifier:
 
 
 @pytest.fixture(scope="module")
+def fast() -> EmotionClassifier:
+    """The bundled small model, whose layers multiply whole numbers."""
+    return EmotionClassifier(ROOT / "models" / "emotion-fast", INFO, ClassifierOptions(device="cpu", threads=2))
+
+
+@pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> EmotionClassifier:
     """One that does not depend on the batch."""
     folder = save_classifier(tmp_path_factory.mktemp("tiny"), rows())
@@ -81,6 +87,68 @@ def test_scores_are_exactly_the_same_whatever_the_batch(classifier: EmotionClass
     together = classifier.classify(asked(TEXTS))
     assert [classifier.classify(asked([text]))[0] for text in TEXTS] == together
     assert classifier.classify(asked(TEXTS[::-1] * 3)) == together[::-1] * 3
+
+
+@pytest.mark.parametrize("in_8_bits", [False, True])  # whatever the processor here would choose
+@pytest.mark.parametrize("name", ["emotion", "emotion-fast"])
+def test_texts_of_one_length_share_a_run_and_no_bit_changes(
+    name: str, in_8_bits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ClassifierOptions(device="cpu", threads=1, in_8_bits=in_8_bits)
+    model = EmotionClassifier(ROOT / "models" / name, INFO, options)
+    lengths = [*range(3, 20), 33] if name == "emotion-fast" else [3, 4, 7, 14]
+    chance = np.random.default_rng(1)
+    texts = [[Encoded("", (*map(int, chance.integers(1_000, 20_000, n)),), ()) for _ in range(8)] for n in lengths]
+    alone = [np.concatenate([model._logits([text]) for text in same]) for same in texts]
+    sizes = runs_of(model, monkeypatch)
+    for same, expected in zip(texts, alone, strict=True):
+        for count in (2, 3, 8):
+            got = model._run_all(same[:count], is_padded=False)
+            assert np.array_equal(np.array(got), expected[:count])
+    assert set(sizes) == {2, 3, 8} if model._is_exact else {1}
+    if (
+        not in_8_bits or name == "emotion-fast"
+    ):  # products of 32 bits, and of whole numbers, are the same on every processor
+        assert model._is_exact
+
+
+def test_texts_run_alone_where_a_shared_run_would_change_a_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = EmotionClassifier._logits
+    monkeypatch.setattr(EmotionClassifier, "_logits", lambda self, batch: exact(self, batch) + 1e-6 * len(batch))
+    model = EmotionClassifier(save_classifier(tmp_path, rows()), INFO, ClassifierOptions(device="cpu", threads=1))
+    sizes = runs_of(model, monkeypatch)
+    scored(model.classify(asked(["so sad", "so glad", "so bad", "sad"])))
+    assert sizes == [1, 1, 1, 1]
+    model.logits(asked(["so sad", "so glad", "so bad", "sad"]))  # rounding does not matter there
+    assert sizes[4:] == [4]
+
+
+def runs_of(model: EmotionClassifier, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Filled with how many texts each run of the model has."""
+    sizes: list[int] = []
+    run = model._logits
+    monkeypatch.setattr(model, "_logits", lambda batch: (sizes.append(len(batch)), run(batch))[1])
+    return sizes
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text(st.sampled_from("ab !?'"), min_size=1, max_size=12).map(lambda text: f"no {text}"), max_size=12)
+)
+def test_company_changes_nothing(fast: EmotionClassifier, texts: list[str]) -> None:
+    assert fast.classify(asked(texts)) == [fast.classify(asked([text]))[0] for text in texts]
+
+
+def test_whole_numbers_are_multiplied_on_every_processor() -> None:
+    """The setting that puts weights back to 32 bits is not used for a file that has them on both sides."""
+    logits = []
+    for in_8_bits in (True, False):
+        options = ClassifierOptions(device="cpu", threads=1, in_8_bits=in_8_bits)
+        model = EmotionClassifier(ROOT / "models" / "emotion-fast", INFO, options)
+        logits.append(model.logits(asked(TEXTS)))
+        with pytest.raises(Exception, match="disable_quant_qdq"):  # the runtime's own: no such entry
+            model._session.get_session_options().get_session_config_entry("session.disable_quant_qdq")
+    assert (logits[0] == logits[1]).all()
 
 
 def test_scores_do_not_depend_on_the_number_of_threads(classifier: EmotionClassifier) -> None:

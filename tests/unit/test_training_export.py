@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra `train`")
 pytest.importorskip("transformers", reason="training needs the extra `train`")
 pytest.importorskip("onnxscript", reason="training needs the extra `train`")
 
-NAMES = ("fp32", "int8", "int4")
+NAMES = ("fp32", "int8", "int4", "integers")
 METADATA = {
     "labels": list(LABELS),
     "activation": "sigmoid",
@@ -31,7 +31,8 @@ METADATA = {
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders fp32, int8 and int4 of a network with random weights."""
+    """Folders fp32, int8 and int4, and one with layers of integers, of a network with random weights."""
+    from emoscribe.training.integer_layers import quantise_layers
     from emoscribe.training.network import EmotionNetwork, load_encoder
     from emoscribe.training.onnx_files import export_fp32, write_metadata
     from emoscribe.training.quantise import Precision, quantise
@@ -46,8 +47,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert export_fp32(network, root / "fp32" / "model.onnx", vocabulary=80) < 1e-4
     quantise(root / "fp32" / "model.onnx", root / "int8" / "model.onnx")
     quantise(root / "fp32" / "model.onnx", root / "int4" / "model.onnx", Precision(word_bits=4, four_bit_layers=2))
+    texts = [range(4, 4 + length) for length in (3, 9, 40)]
+    quantise_layers(root / "fp32" / "model.onnx", root / "integers" / "model.onnx", texts)
+    quantise(root / "integers" / "model.onnx", root / "integers" / "model.onnx")
     for name in NAMES:
-        write_metadata(root / name / "model.onnx", METADATA)
+        write_metadata(root / name / "model.onnx", METADATA | {"activation_bits": 8 if name == "integers" else 32})
     return root
 
 
@@ -80,11 +84,32 @@ def test_a_small_file_says_nothing_of_the_machine_it_was_made_on(models: Path, n
     assert b"site-packages" in (models / "fp32" / "model.onnx").read_bytes()  # so that the test could fail
 
 
-@pytest.mark.parametrize(("name", "most"), [("int8", 0.02), ("int4", 0.1)])
+@pytest.mark.parametrize(("name", "most"), [("int8", 0.02), ("int4", 0.1), ("integers", 0.1)])
 def test_fewer_bits_cost_little_and_take_less_room(models: Path, name: str, most: float) -> None:
     exact, small = classifier(models / "fp32").logits(REQUESTS), classifier(models / name).logits(REQUESTS)
     assert 0 < np.abs(exact - small).max() < most
     assert (models / name / "model.onnx").stat().st_size < (models / "fp32" / "model.onnx").stat().st_size
+
+
+def test_all_layers_and_nothing_else_read_whole_numbers(models: Path) -> None:
+    import onnx
+
+    graph = onnx.load(models / "integers" / "model.onnx").graph
+    makers = {name: node for node in graph.node for name in node.output}
+    numbers = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    layers = 0
+    for product in (node for node in graph.node if node.op_type == "MatMul"):
+        ways = [makers[name] for name in product.input if name in makers]
+        if [way.op_type for way in ways] != ["DequantizeLinear"] * 2:
+            assert "DequantizeLinear" not in {way.op_type for way in ways}
+            continue
+        layers += 1
+        read, weight = (way.input[0] for way in ways)
+        assert makers[read].op_type == "QuantizeLinear"
+        assert numbers[makers[read].input[1]].size == 1  # one scale
+        assert np.abs(numbers[weight].astype(int)).max() <= 64  # 255 * 64 * 2 is below 2 ** 15
+        assert numbers[ways[1].input[1]].size == numbers[weight].shape[1]  # one for each output
+    assert layers == sum(node.op_type == "MatMul" for node in graph.node) - 2 * 2 - 2  # two of attention in each layer
 
 
 def test_4_bits_are_the_nearest_ones_and_a_block_of_zeros_stays_zero() -> None:
@@ -236,3 +261,13 @@ def test_a_file_that_gives_other_logits_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(onnx_files, "PARITY_TOLERANCE", 0.0)  # no exporter is exact to the last bit
     with pytest.raises(ModelIntegrityError, match="other logits"):
         onnx_files.export_fp32(network, tmp_path / "model.onnx", vocabulary=80)
+
+
+def test_bits_that_do_not_go_together_are_refused() -> None:
+    from emoscribe.errors import InvalidRequestError
+    from emoscribe.training.options import ExportOptions
+
+    ExportOptions(activation_bits=8, word_bits=4)
+    for bits, layers in ((8, 1), (16, 0)):
+        with pytest.raises(InvalidRequestError, match="cannot be had"):
+            ExportOptions(activation_bits=bits, four_bit_layers=layers)

@@ -273,6 +273,14 @@ def test_more_layers_than_there_are_cannot_be_frozen(encoder: Path, tmp_path: Pa
         Trainer(replace(OPTIONS, frozen_layers=3), rows(), encoder, tmp_path)
 
 
+def test_corpora_have_a_scale_and_a_bias_unless_all_are_one(encoder: Path, tmp_path: Path) -> None:
+    for name, corpus_scales in (("own", True), ("one", False)):
+        train(encoder, tmp_path / name, replace(OPTIONS, corpus_scales=corpus_scales))
+        found = weights(tmp_path / name)
+        assert (found["log_scale"].abs().max() > 0) == corpus_scales
+        assert (found["bias"].abs().max() > 0) == corpus_scales
+
+
 def test_one_corpus_can_speak_for_the_model(encoder: Path) -> None:
     from emoscribe.training.network import EmotionNetwork, load_encoder
 
@@ -311,7 +319,7 @@ def test_padding_and_neighbours_change_nothing_and_context_does_by_attention_onl
         got = network(ids, mask)
     assert torch.allclose(got[0], expected, atol=1e-5)
     assert not torch.allclose(got[1], expected, atol=1e-4)
-    assert torch.allclose(pooled[-1][1], states[-1][1, : len(alone.ids)].mean(0), atol=1e-5)
+    assert torch.allclose(pooled[-1][1, :, 0], states[-1][1, : len(alone.ids)].mean(0), atol=1e-5)
 
 
 @pytest.mark.parametrize(("alone_share", "texts"), [(0.0, {"before\nthat"}), (0.5, {"", "before\nthat"}), (1.0, {""})])
