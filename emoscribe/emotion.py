@@ -6,7 +6,7 @@ say in a text; without it, or with 0, context is ignored. With `context_share` t
 their logits is added (`scoring.Persistence`); without it the model reads them together with the text.
 What the logits mean is said in `scoring.py`.
 A processor with products of 8-bit numbers multiplies small weights as they are; others put them back to 32 bits first,
-unless the file has whole numbers on both sides (`activation_bits` 8 in its metadata), which every processor multiplies.
+unless the layers of the file multiply integers (`activation_bits` 8 in its metadata), which they do on every processor.
 A result does not depend on the texts it came with. On a CPU texts of one length share a run if their logits are then
 the same to the last bit, which is tried out when the model is loaded; else each is run alone. On a GPU, and for an
 explanation, which asks for many variants of one text, texts of unlike lengths share a run; but not with a model that
@@ -50,6 +50,7 @@ _PROBES: Final = (
 )
 _LOGIT_TOLERANCE: Final = 0.01  # between a text alone and in a batch; above: the model depends on the batch
 _PROBE_TOKENS: Final = 9  # odd: products are computed for two, four or six tokens at a time, and what is left
+_SLOWING: Final = ["SkipLayerNormFusion"]  # optimisers: fused with the sum before it, a normalisation takes far longer
 _EQUAL_TEXTS: Final = 8  # of one length in one run; more gain nothing (docs/experiments.md)
 
 
@@ -176,19 +177,22 @@ class EmotionClassifier:
         """Tried out, as an ONNX file does not say: whether a text's logits change with its neighbours, beyond rounding;
         and whether those of texts of one length are the same together to the last bit.
         """
-        encoded = [one for text in _PROBES if isinstance(one := self._encoder.encode(EmotionRequest(text)), Encoded)]
-        long = max(encoded, key=len)
-        equal = [long.keeping([0 <= n - first < _PROBE_TOKENS for n in range(len(long))]) for first in range(3)]
+        requests = [EmotionRequest(text) for text in _PROBES]
         try:
-            (together, alone), (equals, each) = (
-                (self._logits(texts), np.concatenate([self._logits([one]) for one in texts]))
-                for texts in (encoded, equal)
-            )
+            texts = [_good(self._encoder.encode(request)) for request in requests]
+            long = max(texts, key=len)
+            equal = [long.keeping([0 <= n - first < _PROBE_TOKENS for n in range(len(long))]) for first in range(3)]
+            together, alone = self._logits(texts), self._one_by_one(texts)
+            is_exact = np.array_equal(self._logits(equal), self._one_by_one(equal))
         except Exception as error:
             raise unusable(self._info.name, str(error)) from None
         if alone.shape != (len(_PROBES), len(LABELS)) or not np.isfinite(alone).all():
             raise unusable(self._info.name, f"its logits have the shape {alone.shape}, or are not numbers")
-        return bool(np.abs(together - alone).max() > _LOGIT_TOLERANCE), bool(np.array_equal(equals, each))
+        return bool(np.abs(together - alone).max() > _LOGIT_TOLERANCE), is_exact
+
+    def _one_by_one(self, encoded: Sequence[Encoded]) -> Floats:
+        """(texts, 7), each run alone."""
+        return np.concatenate([self._logits([one]) for one in encoded])
 
 
 def _good(outcome: Outcome | EmoScribeError) -> Outcome:
@@ -240,9 +244,7 @@ def _on_cpu(file: Path, *, in_8_bits: bool) -> "InferenceSession":
         file,
         _options(in_8_bits=in_8_bits),
         providers=["CPUExecutionProvider"],
-        disabled_optimizers=[
-            "SkipLayerNormFusion"
-        ],  # fused with the sum before it, a normalisation takes several times as long
+        disabled_optimizers=_SLOWING,
     )
 
 

@@ -14,7 +14,9 @@ Step = Literal["prepare", "fit", "export"]
 
 
 def command(
-    config: Annotated[str, typer.Argument(help="`full`, `small`, `fast`, `ci`, or a TOML file.", metavar="CONFIG")],
+    config: Annotated[
+        str, typer.Argument(help="`full`, `small`, `fast`, `reference`, `ci`, or a TOML file.", metavar="CONFIG")
+    ],
     folder: Annotated[Path, typer.Option(help="Folder of the corpora (docs/training.md).")],
     out: Annotated[Path, typer.Option(help="Where rows, weights and model files go; a run goes on where it stopped.")],
     add: Annotated[
