@@ -46,7 +46,9 @@ class Settings(BaseSettings):
     beam_size: int = Field(5, ge=1, le=10, description="Beam width of Whisper.")
 
     # text
-    sentences_per_batch: int = Field(32, ge=1, le=1024, description="Sentences in one classifier batch.")
+    sentences_per_batch: int = Field(
+        32, ge=1, le=1024, description="Sentences in one run of the classifier on a GPU, or variants of one explained."
+    )
     max_sentence_ms: int = Field(15_000, ge=1000, le=30_000, description="Longer sentences are split at a pause.")
 
     # review flags

@@ -1,4 +1,4 @@
-"""An ONNX file whose layers multiply whole numbers: what a layer reads has 8 bits, too.
+"""An ONNX file whose layers multiply integers: what a layer reads has 8 bits, too.
 
 The input of a layer has one fixed scale and zero, from the least and the largest number it has in texts of the corpora,
 so that a text's logits depend on no other text and sums of products are exact on every processor. Weights have 7 bits,

@@ -74,7 +74,7 @@ class ExportOptions:
     context_share: float = 0.0  # of their own logits that is added to the sentence's; 0: they are read together with it
     word_bits: int = 8  # of the word vectors of the small file; 8 or 4
     four_bit_layers: int = 0  # so many of the lowest layers have 4 bits there, the others 8
-    activation_bits: int = 32  # of what layers read there; 8: whole numbers, and layers have 7 bits (integer_layers.py)
+    activation_bits: int = 32  # of what layers read there; 8: integers, and layers have 7 bits (integer_layers.py)
     balance: float = 0.5  # how far rare labels are favoured in the choice of one label; 1: all count the same
     target_risk: float = 0.3  # share of wrong labels among those that are not flagged, per class
 

@@ -4,7 +4,7 @@
 
 Counted on both sides, on the clock: from 32 strings to the logits of each, tokens included. PyTorch, as such models are
 commonly run: all 32 padded to the longest, `torch.inference_mode`, the encoder with pooling and a head of seven (random
-values: they cost the same). Ours: `EmotionClassifier.classify`, which runs texts one by one, spread over the threads.
+values: they cost the same). Ours: `EmotionClassifier.classify`, as the program asks it, 32 at a time.
 
 Texts: film lines (XED, drawn at random), in the order drawn, so that short ones share a batch with long ones; the same
 sorted by length first, which spares PyTorch nearly all its padding; and cut to one length. Each round runs both in

@@ -91,7 +91,7 @@ def test_fewer_bits_cost_little_and_take_less_room(models: Path, name: str, most
     assert (models / name / "model.onnx").stat().st_size < (models / "fp32" / "model.onnx").stat().st_size
 
 
-def test_all_layers_and_nothing_else_read_whole_numbers(models: Path) -> None:
+def test_all_layers_and_nothing_else_read_integers(models: Path) -> None:
     import onnx
 
     graph = onnx.load(models / "integers" / "model.onnx").graph
